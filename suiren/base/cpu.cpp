@@ -18,7 +18,8 @@ namespace {
 Isa best_isa() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512cd");
@@ -63,7 +64,8 @@ CpuInfo read_cpu_info() {
     if (flags.empty() && line.starts_with("flags")) flags = line.substr(colon + 1) + " ";
   }
   if (info.model.empty()) info.model = "unknown CPU";
-  for (const char* name : {"avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_tile", "amx_bf16", "amx_int8"})
+  for (const char* name : {"avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_tile",
+                           "amx_bf16", "amx_int8"})
     if (flags.find(" " + std::string(name) + " ") != std::string::npos) info.features.push_back(name);
   info.cpus = available_cpus();
   info.memory_total = meminfo("MemTotal");

@@ -16,10 +16,11 @@ Isa isa();
 const char* isa_name(Isa isa);
 
 struct CpuInfo {
-  std::string model;                  ///< "AMD EPYC ...", as the kernel reports it
-  std::vector<std::string> features;  ///< of: avx2 fma avx512f avx512_bf16 avx512_vnni avx_vnni amx_tile amx_bf16 amx_int8
-  int cpus = 1;                       ///< that this process may use
-  int64_t memory_total = 0;           ///< bytes; the smaller of physical memory and the cgroup limit
+  std::string model;  ///< "AMD EPYC ...", as the kernel reports it
+  std::vector<std::string>
+      features;  ///< of: avx2 fma avx512f avx512_bf16 avx512_vnni avx_vnni amx_tile amx_bf16 amx_int8
+  int cpus = 1;  ///< that this process may use
+  int64_t memory_total = 0;  ///< bytes; the smaller of physical memory and the cgroup limit
   bool has(const std::string& feature) const;
 };
 const CpuInfo& cpu_info();

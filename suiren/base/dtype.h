@@ -52,7 +52,8 @@ class DType {
 
  private:
   static constexpr int64_t kSizes[] = {8, 4, 2, 2, 1, 1, 2, 4, 8, 1};
-  static constexpr std::string_view kNames[] = {"f64", "f32", "bf16", "f16", "i8", "u8", "i16", "i32", "i64", "bool"};
+  static constexpr std::string_view kNames[] = {"f64", "f32", "bf16", "f16", "i8",
+                                                "u8",  "i16", "i32",  "i64", "bool"};
   Id id_;
 };
 
@@ -63,33 +64,75 @@ inline constexpr DType kF64 = DType::kF64, kF32 = DType::kF32, kBF16 = DType::kB
 /// The dtype in which sums of `d` are accumulated: f64 for f64, f32 for the other floats, i64 for the rest.
 constexpr DType accumulator(DType d) { return d == kF64 ? kF64 : d.is_floating() ? kF32 : kI64; }
 
-template <class T> struct dtype_of_t;
-template <> struct dtype_of_t<double> { static constexpr DType value = kF64; };
-template <> struct dtype_of_t<float> { static constexpr DType value = kF32; };
-template <> struct dtype_of_t<bfloat16> { static constexpr DType value = kBF16; };
-template <> struct dtype_of_t<float16> { static constexpr DType value = kF16; };
-template <> struct dtype_of_t<int8_t> { static constexpr DType value = kI8; };
-template <> struct dtype_of_t<uint8_t> { static constexpr DType value = kU8; };
-template <> struct dtype_of_t<int16_t> { static constexpr DType value = kI16; };
-template <> struct dtype_of_t<int32_t> { static constexpr DType value = kI32; };
-template <> struct dtype_of_t<int64_t> { static constexpr DType value = kI64; };
-template <> struct dtype_of_t<bool> { static constexpr DType value = kBool; };
-template <class T> inline constexpr DType dtype_of = dtype_of_t<T>::value;
+template <class T>
+struct dtype_of_t;
+template <>
+struct dtype_of_t<double> {
+  static constexpr DType value = kF64;
+};
+template <>
+struct dtype_of_t<float> {
+  static constexpr DType value = kF32;
+};
+template <>
+struct dtype_of_t<bfloat16> {
+  static constexpr DType value = kBF16;
+};
+template <>
+struct dtype_of_t<float16> {
+  static constexpr DType value = kF16;
+};
+template <>
+struct dtype_of_t<int8_t> {
+  static constexpr DType value = kI8;
+};
+template <>
+struct dtype_of_t<uint8_t> {
+  static constexpr DType value = kU8;
+};
+template <>
+struct dtype_of_t<int16_t> {
+  static constexpr DType value = kI16;
+};
+template <>
+struct dtype_of_t<int32_t> {
+  static constexpr DType value = kI32;
+};
+template <>
+struct dtype_of_t<int64_t> {
+  static constexpr DType value = kI64;
+};
+template <>
+struct dtype_of_t<bool> {
+  static constexpr DType value = kBool;
+};
+template <class T>
+inline constexpr DType dtype_of = dtype_of_t<T>::value;
 
 /// Calls f.template operator()<T>() with the C++ type of `d`:  visit_dtype(d, [&]<class T>() { ... }).
 template <class F>
 decltype(auto) visit_dtype(DType d, F&& f) {
   switch (d.id()) {
-    case DType::kF64: return f.template operator()<double>();
-    case DType::kF32: return f.template operator()<float>();
-    case DType::kBF16: return f.template operator()<bfloat16>();
-    case DType::kF16: return f.template operator()<float16>();
-    case DType::kI8: return f.template operator()<int8_t>();
-    case DType::kU8: return f.template operator()<uint8_t>();
-    case DType::kI16: return f.template operator()<int16_t>();
-    case DType::kI32: return f.template operator()<int32_t>();
-    case DType::kI64: return f.template operator()<int64_t>();
-    default: return f.template operator()<bool>();
+    case DType::kF64:
+      return f.template operator()<double>();
+    case DType::kF32:
+      return f.template operator()<float>();
+    case DType::kBF16:
+      return f.template operator()<bfloat16>();
+    case DType::kF16:
+      return f.template operator()<float16>();
+    case DType::kI8:
+      return f.template operator()<int8_t>();
+    case DType::kU8:
+      return f.template operator()<uint8_t>();
+    case DType::kI16:
+      return f.template operator()<int16_t>();
+    case DType::kI32:
+      return f.template operator()<int32_t>();
+    case DType::kI64:
+      return f.template operator()<int64_t>();
+    default:
+      return f.template operator()<bool>();
   }
 }
 
@@ -122,6 +165,9 @@ constexpr float16::operator float() const {
 
 }  // namespace suiren
 
-template <> struct fmt::formatter<suiren::DType> : fmt::formatter<std::string_view> {
-  auto format(suiren::DType d, format_context& c) const { return formatter<std::string_view>::format(d.name(), c); }
+template <>
+struct fmt::formatter<suiren::DType> : fmt::formatter<std::string_view> {
+  auto format(suiren::DType d, format_context& c) const {
+    return formatter<std::string_view>::format(d.name(), c);
+  }
 };

@@ -10,9 +10,12 @@ int exit_code(ErrorCode code) {
     case ErrorCode::kInvalid:
     case ErrorCode::kShape:
     case ErrorCode::kNotFound:
-    case ErrorCode::kUnsupported: return 2;
-    case ErrorCode::kInterrupted: return 130;
-    default: return 1;
+    case ErrorCode::kUnsupported:
+      return 2;
+    case ErrorCode::kInterrupted:
+      return 130;
+    default:
+      return 1;
   }
 }
 

@@ -60,7 +60,8 @@ std::string nearest(const std::string& word, const Names& candidates) {
   int best_distance = 1 + static_cast<int>(word.size()) / 3;
   for (const auto& name : candidates) {
     const int d = edit_distance(word, std::string(name));
-    if (d <= best_distance && (best.empty() || d < best_distance)) best = std::string(name), best_distance = d;
+    if (d <= best_distance && (best.empty() || d < best_distance))
+      best = std::string(name), best_distance = d;
   }
   return best;
 }
@@ -68,9 +69,11 @@ std::string nearest(const std::string& word, const Names& candidates) {
 }  // namespace suiren
 
 /// Throws Error{code} with a formatted message unless `condition` holds.
-#define SR_CHECK_AS(code, condition, ...)                                \
-  do {                                                                   \
-    if (!(condition)) [[unlikely]] { ::suiren::fail(::suiren::ErrorCode::code, __VA_ARGS__); } \
+#define SR_CHECK_AS(code, condition, ...)                     \
+  do {                                                        \
+    if (!(condition)) [[unlikely]] {                          \
+      ::suiren::fail(::suiren::ErrorCode::code, __VA_ARGS__); \
+    }                                                         \
   } while (0)
 
 /// Throws Error{kInvalid} unless `condition` holds: bad input from outside.

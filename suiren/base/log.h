@@ -11,8 +11,14 @@ LogLevel log_level();
 
 void log_line(LogLevel level, fmt::string_view format, fmt::format_args args);
 
-template <class... A> void info(fmt::format_string<A...> f, A&&... a) { log_line(LogLevel::kInfo, f, fmt::make_format_args(a...)); }
+template <class... A>
+void info(fmt::format_string<A...> f, A&&... a) {
+  log_line(LogLevel::kInfo, f, fmt::make_format_args(a...));
+}
 /// Printed as "suiren: warning: ..." unless --quiet.
-template <class... A> void warn(fmt::format_string<A...> f, A&&... a) { log_line(LogLevel::kWarning, f, fmt::make_format_args(a...)); }
+template <class... A>
+void warn(fmt::format_string<A...> f, A&&... a) {
+  log_line(LogLevel::kWarning, f, fmt::make_format_args(a...));
+}
 
 }  // namespace suiren

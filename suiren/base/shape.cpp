@@ -32,8 +32,8 @@ Shape broadcast(const Shape& a, const Shape& b) {
   for (int i = 0; i < rank; ++i) {
     const int ia = i - (rank - a.rank()), ib = i - (rank - b.rank());
     const int64_t da = ia < 0 ? 1 : a[ia], db = ib < 0 ? 1 : b[ib];
-    SR_CHECK_AS(kShape, da == db || da == 1 || db == 1, "shapes {} and {} do not broadcast: {} against {} in dimension {}",
-                a, b, da, db, i);
+    SR_CHECK_AS(kShape, da == db || da == 1 || db == 1,
+                "shapes {} and {} do not broadcast: {} against {} in dimension {}", a, b, da, db, i);
     out.push_back(da == 1 ? db : da);
   }
   return out;

@@ -13,7 +13,8 @@ namespace suiren {
 
 inline constexpr int kMaxRank = 8;
 
-/// Up to kMaxRank 64-bit numbers, stored inline. Shape counts elements; Strides counts elements too (not bytes).
+/// Up to kMaxRank 64-bit numbers, stored inline. Shape counts elements; Strides counts elements too (not
+/// bytes).
 class Dims {
  public:
   Dims() = default;
@@ -89,10 +90,13 @@ int normalize_axis(int64_t axis, int rank);
 
 }  // namespace suiren
 
-template <> struct fmt::formatter<suiren::Dims> : fmt::formatter<std::string_view> {
+template <>
+struct fmt::formatter<suiren::Dims> : fmt::formatter<std::string_view> {
   auto format(const suiren::Dims& d, format_context& c) const {
     return fmt::format_to(c.out(), "[{}]", fmt::join(d.begin(), d.end(), ", "));
   }
 };
-template <> struct fmt::formatter<suiren::Shape> : fmt::formatter<suiren::Dims> {};
-template <> struct fmt::formatter<suiren::Strides> : fmt::formatter<suiren::Dims> {};
+template <>
+struct fmt::formatter<suiren::Shape> : fmt::formatter<suiren::Dims> {};
+template <>
+struct fmt::formatter<suiren::Strides> : fmt::formatter<suiren::Dims> {};

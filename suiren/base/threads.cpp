@@ -58,7 +58,10 @@ class Pool {
     }
     call(body, 0);
     for (int spins = 0; pending_.load(std::memory_order_acquire) > 0; ++spins) {
-      if (spins < kSpins) relax(); else std::this_thread::yield();
+      if (spins < kSpins)
+        relax();
+      else
+        std::this_thread::yield();
     }
     if (error_) std::rethrow_exception(error_);
   }
@@ -113,7 +116,9 @@ int cgroup_cpus() {
   if (std::ifstream f("/sys/fs/cgroup/cpu.max"); f) {
     std::string q;
     if (f >> q >> period && q != "max") quota = std::strtod(q.c_str(), nullptr);
-  } else if (std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us"); q && p) {
+  } else if (std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+             p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+             q && p) {
     q >> quota;
     p >> period;
   }
@@ -125,8 +130,9 @@ int cgroup_cpus() {
 int available_cpus() {
   static const int count = [] {
     cpu_set_t set;
-    const int affinity = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                                                                     : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+    const int affinity = sched_getaffinity(0, sizeof set, &set) == 0
+                             ? CPU_COUNT(&set)
+                             : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
     return std::max(1, std::min(affinity, cgroup_cpus()));
   }();
   return count;
@@ -182,7 +188,10 @@ void RegionBarrier::wait() {
     return;
   }
   for (int spins = 0; __atomic_load_n(&phase_, __ATOMIC_ACQUIRE) == phase; ++spins) {
-    if (spins < kSpins) relax(); else std::this_thread::yield();
+    if (spins < kSpins)
+      relax();
+    else
+      std::this_thread::yield();
   }
 }
 

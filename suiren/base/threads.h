@@ -8,13 +8,16 @@
 namespace suiren {
 
 /// A reference to a callable; does not own it, does not allocate.
-template <class Signature> class FunctionRef;
-template <class R, class... A> class FunctionRef<R(A...)> {
+template <class Signature>
+class FunctionRef;
+template <class R, class... A>
+class FunctionRef<R(A...)> {
  public:
-  template <class F> requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>)
-  FunctionRef(F&& f)
-      : object_(const_cast<void*>(static_cast<const void*>(&f))),
-        call_([](void* o, A... a) -> R { return (*static_cast<std::remove_reference_t<F>*>(o))(static_cast<A&&>(a)...); }) {}
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>) FunctionRef(F&& f)
+      : object_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* o, A... a) -> R {
+          return (*static_cast<std::remove_reference_t<F>*>(o))(static_cast<A&&>(a)...);
+        }) {}
   R operator()(A... a) const { return call_(object_, static_cast<A&&>(a)...); }
 
  private:
@@ -34,7 +37,8 @@ int available_cpus();
 /// inside an item. Exceptions thrown by `body` are rethrown here. Nested calls run inline.
 void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t begin, int64_t end)> body);
 
-/// Calls body(i) once for each i in [0, tasks); tasks are handed out one by one, in order, to whoever is free.
+/// Calls body(i) once for each i in [0, tasks); tasks are handed out one by one, in order, to whoever is
+/// free.
 void parallel_tasks(int64_t tasks, FunctionRef<void(int64_t task)> body);
 
 /// Calls body(thread, threads) once on each of thread_count() threads at the same time: for kernels that keep

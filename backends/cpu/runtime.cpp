@@ -1,0 +1,163 @@
+// The CPU behind the chip ABI: memory, a queue that is empty because every call runs at once, and kernel
+// choice. A memory handle is the address itself.
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/kernel_list.h"
+#include "backends/cpu/packed_weights.h"
+#include "suiren/base/cpu.h"
+#include "suiren/base/error.h"
+
+struct sr_device_s {};
+struct sr_stream_s {};
+
+namespace suiren::cpu {
+namespace {
+
+constexpr uint64_t kAlignment = 64, kHugePage = 2 << 20;
+thread_local std::string last_error_text;
+std::vector<std::vector<const Kernel*>> kernels_of;  // by interned op, best first
+sr_device_s the_device;
+sr_stream_s the_stream;
+
+sr_status guard(auto&& body) {
+  try {
+    body();
+    return SR_OK;
+  } catch (const std::bad_alloc&) {
+    last_error_text = "out of memory";
+    return SR_ERROR_OUT_OF_MEMORY;
+  } catch (const std::exception& e) {
+    last_error_text = e.what();
+    return SR_ERROR_DEVICE;
+  }
+}
+
+void* pointer(sr_memory memory) { return memory; }
+
+uint32_t device_count() { return 1; }
+sr_status device_open(uint32_t index, const sr_device_options*, sr_device* out) {
+  if (index != 0) return SR_ERROR_INVALID;
+  *out = &the_device;
+  return SR_OK;
+}
+void device_close(sr_device) {}
+
+sr_status device_info(sr_device, sr_device_info* out) {
+  return guard([&] {
+    out->host_addressable = 1;
+    out->alignment = kAlignment;
+    out->memory_total = static_cast<uint64_t>(cpu_info().memory_total);
+    std::snprintf(out->name, sizeof out->name, "%s", cpu_info().model.c_str());
+  });
+}
+
+sr_status mem_alloc(sr_device, uint64_t bytes, sr_memory* out) {
+  const uint64_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
+  void* p =
+      std::aligned_alloc(alignment, (std::max<uint64_t>(bytes, 1) + alignment - 1) / alignment * alignment);
+  if (!p) {
+    last_error_text = "out of memory: " + std::to_string(bytes) + " bytes asked for";
+    return SR_ERROR_OUT_OF_MEMORY;
+  }
+  if (alignment == kHugePage) madvise(p, bytes, MADV_HUGEPAGE);
+  *out = static_cast<sr_memory>(p);
+  return SR_OK;
+}
+
+void mem_free(sr_device, sr_memory memory) {
+  forget_packed(memory);
+  std::free(memory);
+}
+
+sr_status copy(sr_stream, sr_memory to, uint64_t to_offset, void* to_host, sr_memory from,
+               uint64_t from_offset, const void* from_host, uint64_t bytes) {
+  char* t = to ? static_cast<char*>(pointer(to)) + to_offset : static_cast<char*>(to_host);
+  const char* f =
+      from ? static_cast<const char*>(pointer(from)) + from_offset : static_cast<const char*>(from_host);
+  if (bytes) std::memmove(t, f, bytes);
+  return SR_OK;
+}
+
+sr_status stream_create(sr_device, sr_stream* out) {
+  *out = &the_stream;
+  return SR_OK;
+}
+void stream_destroy(sr_stream) {}
+sr_status stream_sync(sr_stream) { return SR_OK; }
+
+sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
+  const Call call(*op, pointer);
+  out->level = SR_SUPPORT_NO;
+  out->reason = "no kernel";
+  out->plan = nullptr;
+  out->workspace = 0;
+  if (op->op >= kernels_of.size()) return SR_OK;
+  for (const Kernel* k : kernels_of[op->op]) {
+    if (const Reason why = k->accepts ? k->accepts(call) : nullptr) {
+      out->reason = why;
+      continue;
+    }
+    out->level = SR_SUPPORT_NATIVE;
+    out->plan = reinterpret_cast<sr_plan>(const_cast<Kernel*>(k));
+    out->workspace = k->scratch_bytes ? k->scratch_bytes(call) : 0;
+    out->accumulation = SR_F32;
+    out->reason = k->name;
+    return SR_OK;
+  }
+  return SR_OK;
+}
+
+sr_status op_run(sr_stream, sr_plan plan, const sr_op* op, sr_memory workspace) {
+  return guard(
+      [&] { reinterpret_cast<const Kernel*>(plan)->launch(Call(*op, pointer), pointer(workspace)); });
+}
+
+const char* last_error() { return last_error_text.c_str(); }
+
+int32_t kernel_at(uint32_t index, const char** op, const char** name) {
+  for (const KernelList& list : all_kernels()) {
+    if (index < list.size()) {
+      *op = list[index].op;
+      *name = list[index].name;
+      return 1;
+    }
+    index -= static_cast<uint32_t>(list.size());
+  }
+  return 0;
+}
+
+const sr_backend kTable{
+    sizeof(sr_backend), 0,         "cpu",      SUIREN_VERSION, device_count,  device_open,    device_close,
+    device_info,        mem_alloc, mem_free,   copy,           stream_create, stream_destroy, stream_sync,
+    op_query,           op_run,    last_error, pointer,        kernel_at};
+
+void index_kernels(const sr_host* host) {
+  for (const KernelList& list : all_kernels())
+    for (const Kernel& k : list) {
+      const uint32_t id = host->intern(k.op);
+      if (id >= kernels_of.size()) kernels_of.resize(id + 1);
+      kernels_of[id].push_back(&k);
+    }
+  for (auto& list : kernels_of)
+    std::stable_sort(list.begin(), list.end(), [](auto* a, auto* b) { return a->priority > b->priority; });
+}
+
+}  // namespace
+}  // namespace suiren::cpu
+
+extern "C" const sr_backend* suiren_cpu_entry_v1(const sr_host* host) {
+  static const bool once = [&] {
+    suiren::cpu::index_kernels(host);
+    return true;
+  }();
+  return once ? &suiren::cpu::kTable : nullptr;
+}

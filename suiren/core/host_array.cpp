@@ -1,0 +1,56 @@
+#include "suiren/core/host_array.h"
+
+#include <cmath>
+#include <type_traits>
+
+namespace suiren {
+namespace {
+
+template <class T>
+T narrow(Wide x) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return x != 0;
+  } else if constexpr (std::is_integral_v<T>) {
+    if (std::isnan(x)) return 0;
+    // Wrap modulo 2^64 as integer arithmetic does; beyond that range a float has no integer anyway.
+    const Wide limit = 18446744073709551616.0L;
+    const Wide y = std::fmod(std::trunc(x), limit);
+    return static_cast<T>(y < 0 ? -static_cast<int64_t>(static_cast<uint64_t>(-y))
+                                : static_cast<int64_t>(static_cast<uint64_t>(y)));
+  } else if constexpr (std::is_same_v<T, double> || std::is_same_v<T, float>) {
+    return static_cast<T>(x);
+  } else {
+    return T(static_cast<float>(x));
+  }
+}
+
+}  // namespace
+
+HostArray to_host_array(const Tensor& t) {
+  HostArray out{t.dtype(), t.shape(), std::vector<Wide>(static_cast<size_t>(t.numel()))};
+  const std::vector<uint8_t> bytes = t.to_bytes();
+  visit_dtype(t.dtype(), [&]<class T>() {
+    for (size_t i = 0; i < out.v.size(); ++i) {
+      T x;
+      std::memcpy(&x, bytes.data() + i * sizeof(T), sizeof(T));
+      if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>)
+        out.v[i] = static_cast<float>(x);
+      else
+        out.v[i] = static_cast<Wide>(x);
+    }
+  });
+  return out;
+}
+
+Tensor from_host_array(const HostArray& a, const Device& device) {
+  std::vector<uint8_t> bytes(a.v.size() * static_cast<size_t>(a.dtype.size()));
+  visit_dtype(a.dtype, [&]<class T>() {
+    for (size_t i = 0; i < a.v.size(); ++i) {
+      const T x = narrow<T>(a.v[i]);
+      std::memcpy(bytes.data() + i * sizeof(T), &x, sizeof(T));
+    }
+  });
+  return Tensor::from_bytes(bytes, a.shape, a.dtype, device);
+}
+
+}  // namespace suiren
