@@ -11,15 +11,6 @@ namespace {
 
 constexpr size_t kMaxDepth = 64;
 
-/// "name:line:column" of a byte of the text.
-std::string place(std::string_view text, size_t position, const std::string& name) {
-  const auto before = text.substr(0, std::min(position, text.size()));
-  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-  const auto newline = before.rfind('\n');
-  const auto column = 1 + before.size() - (newline == std::string_view::npos ? 0 : newline + 1);
-  return fmt::format("{}:{}:{}", name, line, column);
-}
-
 /// Characters of the text, noting how far the parser has come, so that our own errors have a place too.
 struct Cursor {
   using iterator_category = std::input_iterator_tag;
@@ -41,8 +32,8 @@ struct Cursor {
 /// Builds the value from parser events, with a cap on depth: the parser itself does not recurse.
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  Builder(std::string_view text, const std::string& name, DuplicateKeys duplicates)
-      : text_(text), name_(name), duplicates_(duplicates), furthest_(text.data()) {}
+  Builder(std::string_view text, const std::string& name, DuplicateKeys duplicates, int64_t first_line)
+      : text_(text), name_(name), duplicates_(duplicates), first_line_(first_line), furthest_(text.data()) {}
 
   Json parse() {
     const char* begin = text_.data();
@@ -71,14 +62,20 @@ class Builder : public nlohmann::json_sax<Json> {
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& e) override {
     std::string what = e.what();  // "[json.exception...] parse error at line L, column C: REASON"
     if (const auto reason = what.find(": "); reason != std::string::npos) what = what.substr(reason + 2);
-    fail(ErrorCode::kInvalid, "{}: not valid JSON: {}", place(text_, position == 0 ? 0 : position - 1, name_),
-         what);
+    fail(ErrorCode::kInvalid, "{}: not valid JSON: {}", place(position == 0 ? 0 : position - 1), what);
   }
 
  private:
+  /// "name:line:column" of a byte of the text.
+  std::string place(size_t position) const {
+    const auto before = text_.substr(0, std::min(position, text_.size()));
+    const auto line = first_line_ + std::count(before.begin(), before.end(), '\n');
+    const auto newline = before.rfind('\n');
+    const auto column = 1 + before.size() - (newline == std::string_view::npos ? 0 : newline + 1);
+    return fmt::format("{}:{}:{}", name_, line, column);
+  }
   [[noreturn]] void refuse(const std::string& why) const {
-    fail(ErrorCode::kInvalid, "{}: {}", place(text_, static_cast<size_t>(furthest_ - text_.data()), name_),
-         why);
+    fail(ErrorCode::kInvalid, "{}: {}", place(static_cast<size_t>(furthest_ - text_.data())), why);
   }
   template <class T>
   Json* insert(T&& value) {
@@ -104,6 +101,7 @@ class Builder : public nlohmann::json_sax<Json> {
   std::string_view text_;
   const std::string& name_;
   DuplicateKeys duplicates_;
+  int64_t first_line_;
   const char* furthest_;
   Json root_;
   std::vector<Json*> stack_;
@@ -125,8 +123,9 @@ bool is_int(const Json& v) {
 
 }  // namespace
 
-Json parse_json(std::string_view text, const std::string& name, DuplicateKeys duplicates) {
-  return Builder(text, name, duplicates).parse();
+Json parse_json(std::string_view text, const std::string& name, DuplicateKeys duplicates,
+                int64_t first_line) {
+  return Builder(text, name, duplicates, first_line).parse();
 }
 
 Json read_json(const std::string& path) { return parse_json(read_file(path), path); }

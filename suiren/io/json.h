@@ -18,8 +18,9 @@ enum class DuplicateKeys { kRefuse, kLastWins };
 
 /// Parses one JSON value. `name` (a path) opens the message of every Error{kInvalid}, with line and column:
 /// bad syntax, text that is not UTF-8, nesting deeper than 64, a key that stands twice.
+/// `first_line` is the line of the file on which `text` begins.
 Json parse_json(std::string_view text, const std::string& name,
-                DuplicateKeys duplicates = DuplicateKeys::kRefuse);
+                DuplicateKeys duplicates = DuplicateKeys::kRefuse, int64_t first_line = 1);
 /// parse_json of a whole file.
 Json read_json(const std::string& path);
 /// Writes `value` and a newline, whole or not at all; `indent` < 0 puts it on one line.

@@ -96,9 +96,9 @@ void SafeTensors::parse(std::span<const uint8_t> bytes) {
   });
   const uint8_t* end = data.data();
   for (const TensorEntry& entry : entries_) {
-    SR_CHECK(entry.bytes.data() == end, "{}: tensor '{}' begins at byte {} of the data, expected {}: a {}",
+    SR_CHECK(entry.bytes.data() == end, "{}: tensor '{}' begins at byte {} of the data, expected {}: {}",
              path_, entry.name, entry.bytes.data() - data.data(), end - data.data(),
-             entry.bytes.data() < end ? "overlap" : "hole");
+             entry.bytes.data() < end ? "an overlap" : "a hole");
     end += entry.bytes.size();
     index_[entry.name] = static_cast<size_t>(&entry - entries_.data());
   }
