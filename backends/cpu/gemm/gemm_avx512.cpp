@@ -1,0 +1,26 @@
+// The AVX-512 kernels of the matrix product. Everything but the two tables has internal linkage.
+
+#include "backends/cpu/gemm/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <array>
+#include <utility>
+
+#include "backends/cpu/gemm/gemm.h"
+
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma")
+
+namespace suiren::cpu::avx512 {
+namespace {
+constexpr int kMr = 14;
+#include "backends/cpu/gemm/kernels.inc"
+#include "backends/cpu/simd/avx512.inc"
+}  // namespace
+
+const GemmKernels<float> gemm_f32 = make_kernels<float>();
+const GemmKernels<double> gemm_f64 = make_kernels<double>();
+
+}  // namespace suiren::cpu::avx512
+#endif
