@@ -15,8 +15,9 @@
 namespace suiren::cpu::avx2 {
 namespace {
 constexpr int kMr = 6;
-#include "backends/cpu/gemm/kernels.inc"
 #include "backends/cpu/simd/avx2.inc"
+
+#include "backends/cpu/gemm/kernels.inc"
 }  // namespace
 
 const GemmKernels<float> gemm_f32 = make_kernels<float>();

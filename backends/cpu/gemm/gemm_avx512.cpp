@@ -15,8 +15,9 @@
 namespace suiren::cpu::avx512 {
 namespace {
 constexpr int kMr = 14;
-#include "backends/cpu/gemm/kernels.inc"
 #include "backends/cpu/simd/avx512.inc"
+
+#include "backends/cpu/gemm/kernels.inc"
 }  // namespace
 
 const GemmKernels<float> gemm_f32 = make_kernels<float>();

@@ -10,8 +10,9 @@
 namespace suiren::cpu::portable {
 namespace {
 constexpr int kMr = 4;
-#include "backends/cpu/gemm/kernels.inc"
 #include "backends/cpu/simd/portable.inc"
+
+#include "backends/cpu/gemm/kernels.inc"
 }  // namespace
 
 const GemmKernels<float> gemm_f32 = make_kernels<float>();
