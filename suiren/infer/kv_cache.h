@@ -1,0 +1,28 @@
+#pragma once
+// A contiguous cache of keys and values, one sequence (or several of equal length). One thread at a time.
+
+#include <vector>
+
+#include "suiren/models/config.h"
+#include "suiren/models/kv_store.h"
+
+namespace suiren::infer {
+
+class KvCache : public models::KvStore {
+ public:
+  /// Room for `capacity` positions of `batch` sequences: 2 layers batch capacity kv_heads head_dim elements.
+  KvCache(const models::TransformerConfig& config, int64_t capacity, int64_t batch = 1,
+          const Device& device = {}, DType dtype = kF32);
+  int64_t length() const override { return length_; }
+  int64_t capacity() const { return capacity_; }
+  std::pair<Tensor, Tensor> append(int64_t layer, const Tensor& k, const Tensor& v) override;
+  void advance(int64_t positions) override { length_ += positions; }
+  /// Forgets the positions from `length` on.
+  void truncate(int64_t length);
+
+ private:
+  int64_t capacity_, length_ = 0;
+  std::vector<Tensor> keys_, values_;  // a layer each: [batch, capacity, kv_heads, head_dim]
+};
+
+}  // namespace suiren::infer
