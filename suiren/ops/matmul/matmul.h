@@ -1,0 +1,22 @@
+#pragma once
+// Matrix products.
+
+#include "suiren/core/tensor.h"
+
+namespace suiren {
+
+/// y = a @ b over the last two dimensions: a [..., M, K], b [..., K, N] -> [..., M, N]; both of rank >= 2,
+/// one floating dtype; the batch dimensions broadcast. Strided and transposed views are read as they lie. a
+/// [..., M, K] with b [K, N] is one product of all rows of a. Sums in f32 (f64 for f64). Throws Error{kShape}
+/// naming both shapes.
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+/// y = sum over i of a[i] @ b[i]: a [B, M, K], b [B, K, N] -> [M, N], the gradient of a weight that a batch
+/// shares. Order of the sum: each product is formed whole, then products are added for ascending i, so that B
+/// sequences at once have the bits of B gradients accumulated one by one.
+Tensor matmul_sum(const Tensor& a, const Tensor& b);
+
+/// y = x @ weight^T (+ bias): x [..., K], weight [N, K], bias [N] -> [..., N].
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+}  // namespace suiren
