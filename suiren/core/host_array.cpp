@@ -11,7 +11,7 @@ T narrow(Wide x) {
   if constexpr (std::is_same_v<T, bool>) {
     return x != 0;
   } else if constexpr (std::is_integral_v<T>) {
-    if (std::isnan(x)) return 0;
+    if (!std::isfinite(x)) return 0;
     // Wrap modulo 2^64 as integer arithmetic does; beyond that range a float has no integer anyway.
     const Wide limit = 18446744073709551616.0L;
     const Wide y = std::fmod(std::trunc(x), limit);

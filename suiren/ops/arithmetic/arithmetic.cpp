@@ -1,0 +1,145 @@
+#include "suiren/ops/arithmetic/arithmetic.h"
+
+#include <cmath>
+#include <limits>
+
+#include "suiren/core/dispatch.h"
+#include "suiren/ops/common.h"
+#include "suiren/ops/full/full.h"
+#include "suiren/ops/reduce/reduce.h"
+
+namespace suiren {
+namespace {
+
+// What the rows below share. A row states its name, its value on floats (`real`) and on integers modulo 2^64
+// (`whole`), what the tape keeps for the gradient, and the gradient.
+template <class Row>
+struct Binary {
+  using Attrs = NoAttrs;
+  static constexpr auto fields = std::tuple{};
+  static constexpr DTypes dtypes = kNumbers;
+  static constexpr uint32_t saved_inputs = 0;
+  static constexpr double a_low = -20, a_high = 20, b_low = -20, b_high = 20;  // of the samples
+
+  static Specs infer(const NoAttrs&, const TensorSpec& a, const TensorSpec& b) {
+    check_dtype(Row::dtypes, "a", a);
+    check_same_dtype("a", a, "b", b);
+    return {{a.dtype, broadcast(a.shape, b.shape), a.device}};
+  }
+  static void reference(const NoAttrs&, std::span<const HostArray> in, std::span<HostArray> out) {
+    HostArray& y = out[0];
+    for (int64_t i = 0; i < y.numel(); ++i) {
+      const Wide a = in[0][broadcast_index(i, y.shape, in[0].shape)];
+      const Wide b = in[1][broadcast_index(i, y.shape, in[1].shape)];
+      y[i] = y.dtype.is_floating()
+                 ? Row::real(a, b)
+                 : static_cast<Wide>(Row::whole(static_cast<int64_t>(a), static_cast<int64_t>(b)));
+    }
+  }
+  static Samples samples() {
+    const auto a = [](Shape s) { return suiren::real(s, Row::a_low, Row::a_high); };
+    const auto b = [](Shape s) { return suiren::real(s, Row::b_low, Row::b_high); };
+    Sample mixed =
+        bad(NoAttrs{}, {a({2}), index({2}, 0, 3)}, "a is f32, b is i64; cast one to the dtype of the other");
+    mixed.only_dtype = kF32;
+    return {sample(NoAttrs{}, {a({}), b({})}),
+            sample(NoAttrs{}, {a({1}), b({1})}),
+            sample(NoAttrs{}, {a({37}), b({37})}),
+            sample(NoAttrs{}, {a({2, 3}), b({2, 3})}),
+            sample(NoAttrs{}, {a({2, 3}), b({})}),
+            sample(NoAttrs{}, {a({3}), b({2, 3})}),
+            sample(NoAttrs{}, {a({4, 1}), b({1, 5})}),
+            sample(NoAttrs{}, {a({2, 3, 4}), b({3, 1})}),
+            sample(NoAttrs{}, {a({2, 1, 3, 1}), b({1, 4, 1, 2})}),
+            sample(NoAttrs{}, {a({0, 3}), b({3})}),
+            bad(NoAttrs{}, {a({2, 3}), b({4})},
+                "shapes [2, 3] and [4] do not broadcast: 3 against 4 in dimension 1"),
+            bad(NoAttrs{}, {boolean({2}), boolean({2})},
+                fmt::format("a is bool, expected {}; cast it first", describe(Row::dtypes))),
+            mixed};
+  }
+};
+
+// The gradient of input i: f(), summed over what broadcasting repeated; none when nobody asks for it.
+template <class F>
+Tensor grad_of(int i, const Vjp& c, F f) {
+  return c.needs(i) ? sum_to(f(), c.in_spec(i).shape) : Tensor();
+}
+
+struct Add : Binary<Add> {
+  static constexpr OpName name = "add";
+  static constexpr const char* doc = "y = a + b";
+  static Wide real(Wide a, Wide b) { return a + b; }
+  static int64_t whole(uint64_t a, uint64_t b) { return static_cast<int64_t>(a + b); }
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    return {grad_of(0, c, [&] { return c.grad(); }), grad_of(1, c, [&] { return c.grad(); })};
+  }
+};
+
+struct Sub : Binary<Sub> {
+  static constexpr OpName name = "sub";
+  static constexpr const char* doc = "y = a - b";
+  static Wide real(Wide a, Wide b) { return a - b; }
+  static int64_t whole(uint64_t a, uint64_t b) { return static_cast<int64_t>(a - b); }
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    return {grad_of(0, c, [&] { return c.grad(); }), grad_of(1, c, [&] { return c.grad() * -1; })};
+  }
+};
+
+struct Mul : Binary<Mul> {
+  static constexpr OpName name = "mul";
+  static constexpr const char* doc = "y = a * b";
+  static constexpr uint32_t saved_inputs = 0b11;
+  static Wide real(Wide a, Wide b) { return a * b; }
+  static int64_t whole(uint64_t a, uint64_t b) { return static_cast<int64_t>(a * b); }
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    return {grad_of(0, c, [&] { return c.grad() * c.in(1); }),
+            grad_of(1, c, [&] { return c.grad() * c.in(0); })};
+  }
+};
+
+struct Div : Binary<Div> {
+  static constexpr OpName name = "div";
+  static constexpr const char* doc = "y = a / b; integers are cut toward zero, and division by 0 gives 0";
+  static constexpr uint32_t saved_inputs = 0b10, saved_outputs = 1;
+  static constexpr double b_low = 0.5, b_high = 4;
+  static Wide real(Wide a, Wide b) { return a / b; }
+  static int64_t whole(int64_t a, int64_t b) {
+    if (b == 0) return 0;
+    return b == -1 ? static_cast<int64_t>(0 - static_cast<uint64_t>(a)) : a / b;
+  }
+  static Grads vjp(const NoAttrs&, const Vjp& c) {  // dy/db = -a / b^2 = -y / b
+    return {grad_of(0, c, [&] { return c.grad() / c.in(1); }),
+            grad_of(1, c, [&] { return c.grad() * c.out(0) / c.in(1) * -1; })};
+  }
+};
+
+Tensor beside(const Tensor& x, double value) {
+  SR_CHECK(x.dtype().is_floating() || value == std::trunc(value),
+           "{} is not whole, and the tensor beside it is {}; cast the tensor first", value, x.dtype());
+  return full({}, value, x.dtype(), x.device());
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) { return dispatch<Add>({}, a, b); }
+Tensor sub(const Tensor& a, const Tensor& b) { return dispatch<Sub>({}, a, b); }
+Tensor mul(const Tensor& a, const Tensor& b) { return dispatch<Mul>({}, a, b); }
+Tensor div(const Tensor& a, const Tensor& b) { return dispatch<Div>({}, a, b); }
+
+Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+Tensor operator+(const Tensor& a, double b) { return add(a, beside(a, b)); }
+Tensor operator+(double a, const Tensor& b) { return add(beside(b, a), b); }
+Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+Tensor operator-(const Tensor& a, double b) { return sub(a, beside(a, b)); }
+Tensor operator-(double a, const Tensor& b) { return sub(beside(b, a), b); }
+Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+Tensor operator*(const Tensor& a, double b) { return mul(a, beside(a, b)); }
+Tensor operator*(double a, const Tensor& b) { return mul(beside(b, a), b); }
+Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+Tensor operator/(const Tensor& a, double b) { return div(a, beside(a, b)); }
+Tensor operator/(double a, const Tensor& b) { return div(beside(b, a), b); }
+
+OpList ops_arithmetic() { return {&op_info<Add>(), &op_info<Sub>(), &op_info<Mul>(), &op_info<Div>()}; }
+
+}  // namespace suiren
