@@ -1,6 +1,7 @@
 #include "suiren/ops/embedding/embedding.h"
 
 #include "suiren/core/dispatch.h"
+#include "suiren/ops/common.h"
 
 namespace suiren {
 namespace {
@@ -23,7 +24,7 @@ struct Embedding {
   static constexpr DTypes dtypes = kFloating;
   static constexpr uint32_t saved_inputs = 0b10;
   static Specs infer(const Attrs&, const TensorSpec& weight, const TensorSpec& ids) {
-    SR_CHECK_AS(kShape, weight.dtype.is_floating(), "weight is {}, expected a floating dtype", weight.dtype);
+    check_dtype(dtypes, "weight", weight);
     SR_CHECK_AS(kShape, weight.rank() == 2, "weight has shape {}, expected [V, D]", weight.shape);
     check_ids(ids);
     Shape shape = ids.shape;
@@ -61,7 +62,7 @@ struct EmbeddingBackward {
   static constexpr DTypes dtypes = kFloating;
   static constexpr uint32_t saved_inputs = 0b10;
   static Specs infer(const Attrs& a, const TensorSpec& g, const TensorSpec& ids) {
-    SR_CHECK_AS(kShape, g.dtype.is_floating(), "g is {}, expected a floating dtype", g.dtype);
+    check_dtype(dtypes, "g", g);
     check_ids(ids);
     Shape expected = ids.shape;
     expected.push_back(g.rank() ? g.dim(-1) : 0);

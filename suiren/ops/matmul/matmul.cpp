@@ -4,6 +4,7 @@
 
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/common.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/ops/view/view.h"
 
@@ -13,8 +14,8 @@ namespace {
 Shape batch_of(const Shape& s) { return Shape(std::span<const int64_t>(s.data(), size_t(s.rank() - 2))); }
 
 void check_operands(const TensorSpec& a, const TensorSpec& b) {
-  SR_CHECK_AS(kShape, a.dtype.is_floating() && a.dtype == b.dtype,
-              "a is {} and b is {}, expected one floating dtype", a.dtype, b.dtype);
+  check_dtype(kFloating, "a", a);
+  check_same_dtype("b", b, "a", a);
   SR_CHECK_AS(kShape, a.rank() >= 2 && b.rank() >= 2,
               "a has shape {} and b {}: both need at least 2 dimensions", a.shape, b.shape);
   SR_CHECK_AS(kShape, a.dim(-1) == b.dim(-2),
@@ -98,8 +99,7 @@ struct MatMul {
         bad(a, {real({2, 3}), real({4, 5})},
             "a has shape [2, 3] and b [4, 5]: the last dimension of a must equal the second to last of b"),
         bad(a, {real({3}), real({3, 2})}, "a has shape [3] and b [3, 2]: both need at least 2 dimensions"),
-        bad(a, {index({2, 3}, 0, 4), index({3, 2}, 0, 4)},
-            "a is i64 and b is i64, expected one floating dtype"),
+        bad(a, {index({2, 3}, 0, 4), index({3, 2}, 0, 4)}, "a is i64, expected a floating type"),
         bad(a, {real({2, 4, 3}), real({3, 3, 5})},
             "a has shape [2, 4, 3] and b [3, 3, 5]: the batch dimensions 2 and 3 do not broadcast")};
   }

@@ -3,6 +3,7 @@
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
+#include "suiren/ops/common.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/ops/unary/unary.h"
 #include "suiren/ops/view/view.h"
@@ -31,8 +32,8 @@ struct RmsNorm {
   static constexpr auto fields = std::tuple{field("eps", &Attrs::eps)};
   static constexpr DTypes dtypes = kFloating;
   static Specs infer(const Attrs&, const TensorSpec& x, const TensorSpec& weight) {
-    SR_CHECK_AS(kShape, x.dtype.is_floating() && x.dtype == weight.dtype,
-                "x is {} and weight is {}, expected one floating dtype", x.dtype, weight.dtype);
+    check_dtype(dtypes, "x", x);
+    check_same_dtype("weight", weight, "x", x);
     SR_CHECK_AS(kShape, x.rank() >= 1 && x.dim(-1) > 0, "x has shape {}: its last dimension is empty",
                 x.shape);
     SR_CHECK_AS(kShape, weight.shape == Shape{x.dim(-1)},
@@ -57,7 +58,7 @@ struct RmsNorm {
             bad(Attrs{1e-6}, {real({4, 8}), real({9})},
                 "weight has shape [9], expected [8]: the last dimension of x"),
             bad(Attrs{1e-6}, {real({4, 0}), real({0})}, "x has shape [4, 0]: its last dimension is empty"),
-            bad(Attrs{1e-6}, {real({4, 8}), index({8}, 0, 3)}, "weight is i64, expected one floating dtype")};
+            bad(Attrs{1e-6}, {real({4, 8}), index({8}, 0, 3)}, "weight is i64")};
   }
 };
 
@@ -69,8 +70,8 @@ struct RmsNormBackward {
   static constexpr DTypes dtypes = kFloating;
   static Specs infer(const Attrs& a, const TensorSpec& g, const TensorSpec& x, const TensorSpec& weight) {
     RmsNorm::infer(a, x, weight);
-    SR_CHECK_AS(kShape, g.shape == x.shape && g.dtype == x.dtype, "g is {} {} and x is {} {}", g.dtype,
-                g.shape, x.dtype, x.shape);
+    check_same_dtype("g", g, "x", x);
+    check_same_shape("g", g, "x", x);
     return {x, weight};
   }
   static Tensors decompose(const Attrs& a, const Tensor& g, const Tensor& x, const Tensor& weight) {
@@ -84,7 +85,8 @@ struct RmsNormBackward {
             sample(Attrs{1e-5}, {real({5, 70}), real({5, 70}), real({70})}),
             sample(Attrs{1e-6}, {real({8}), real({8}), real({8})}),
             sample(Attrs{1e-6}, {real({0, 8}), real({0, 8}), real({8})}),
-            bad(Attrs{1e-6}, {real({4, 7}), real({4, 8}), real({8})}, "[4, 7]")};
+            bad(Attrs{1e-6}, {real({4, 7}), real({4, 8}), real({8})},
+                "g has shape [4, 7], x has shape [4, 8]; expected the same")};
   }
 };
 

@@ -3,6 +3,7 @@
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
+#include "suiren/ops/common.h"
 #include "suiren/ops/concat/concat.h"
 #include "suiren/ops/unary/unary.h"
 #include "suiren/ops/view/view.h"
@@ -18,7 +19,7 @@ struct Rope {
   static constexpr DTypes dtypes = kFloating;
   static constexpr uint32_t saved_inputs = 0b110;
   static Specs infer(const Attrs&, const TensorSpec& x, const TensorSpec& cos, const TensorSpec& sin) {
-    SR_CHECK_AS(kShape, x.dtype.is_floating(), "x is {}, expected a floating dtype", x.dtype);
+    check_dtype(dtypes, "x", x);
     SR_CHECK_AS(kShape, cos.dtype == sin.dtype && (cos.dtype == kF32 || cos.dtype == x.dtype),
                 "cos is {} and sin is {}, expected f32 or {}", cos.dtype, sin.dtype, x.dtype);
     SR_CHECK_AS(kShape, x.rank() == 4 && x.dim(3) % 2 == 0,

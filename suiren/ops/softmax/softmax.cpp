@@ -5,6 +5,7 @@
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
+#include "suiren/ops/common.h"
 #include "suiren/ops/compare/compare.h"
 #include "suiren/ops/copy/copy.h"
 #include "suiren/ops/full/full.h"
@@ -17,9 +18,8 @@ namespace suiren {
 namespace {
 
 void check_input(const TensorSpec& x, int64_t axis) {
-  SR_CHECK_AS(kShape, x.dtype.is_floating(), "x is {}, expected a floating dtype", x.dtype);
-  SR_CHECK_AS(kShape, axis >= 0 && axis < x.rank(), "dimension {} is out of range for x with shape {}", axis,
-              x.shape);
+  check_dtype(kFloating, "x", x);
+  check_axis(axis, x);
 }
 
 Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
@@ -57,7 +57,7 @@ struct Softmax {
             sample(Attrs{1}, {real({2, 0})}),
             sample(Attrs{1}, {real({2, 70}, 80, 90)}),  // exp of these overflows f32 without the maximum
             bad(Attrs{2}, {real({2, 3})}, "dimension 2 is out of range for x with shape [2, 3]"),
-            bad(Attrs{0}, {index({3}, 0, 4)}, "x is i64, expected a floating dtype")};
+            bad(Attrs{0}, {index({3}, 0, 4)}, "x is i64, expected a floating type")};
   }
 };
 

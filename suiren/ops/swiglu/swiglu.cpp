@@ -3,6 +3,7 @@
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
+#include "suiren/ops/common.h"
 #include "suiren/ops/unary/unary.h"
 
 namespace suiren {
@@ -17,10 +18,9 @@ struct SwiGlu {
   static constexpr auto fields = std::tuple{};
   static constexpr DTypes dtypes = kFloating;
   static Specs infer(const Attrs&, const TensorSpec& gate, const TensorSpec& up) {
-    SR_CHECK_AS(kShape, gate.dtype.is_floating() && gate.dtype == up.dtype,
-                "gate is {} and up is {}, expected one floating dtype", gate.dtype, up.dtype);
-    SR_CHECK_AS(kShape, gate.shape == up.shape, "gate has shape {} and up {}, expected one shape", gate.shape,
-                up.shape);
+    check_dtype(dtypes, "gate", gate);
+    check_same_dtype("up", up, "gate", gate);
+    check_same_shape("up", up, "gate", gate);
     return {gate};
   }
   static Tensor decompose(const Attrs&, const Tensor& gate, const Tensor& up) {
@@ -34,7 +34,8 @@ struct SwiGlu {
             sample(a, {real({2, 3, 37}), real({2, 3, 37})}),
             sample(a, {real({0, 4}), real({0, 4})}),
             sample(a, {real({40}, -100, 100), real({40})}),  // saturated gates
-            bad(a, {real({2, 3}), real({3, 2})}, "gate has shape [2, 3] and up [3, 2], expected one shape")};
+            bad(a, {real({2, 3}), real({3, 2})},
+                "up has shape [3, 2], gate has shape [2, 3]; expected the same")};
   }
 };
 
@@ -46,8 +47,8 @@ struct SwiGluBackward {
   static constexpr DTypes dtypes = kFloating;
   static Specs infer(const Attrs& a, const TensorSpec& g, const TensorSpec& gate, const TensorSpec& up) {
     SwiGlu::infer(a, gate, up);
-    SR_CHECK_AS(kShape, g.shape == gate.shape && g.dtype == gate.dtype, "g is {} {} and gate is {} {}",
-                g.dtype, g.shape, gate.dtype, gate.shape);
+    check_same_dtype("g", g, "gate", gate);
+    check_same_shape("g", g, "gate", gate);
     return {gate, up};
   }
   static Tensors decompose(const Attrs&, const Tensor& g, const Tensor& gate, const Tensor& up) {
@@ -57,11 +58,12 @@ struct SwiGluBackward {
   }
   static Samples samples() {
     const Attrs a;
-    return {sample(a, {real({3, 10}), real({3, 10}), real({3, 10})}),
-            sample(a, {real({1}), real({1}), real({1})}),
-            sample(a, {real({2, 37}), real({2, 37}), real({2, 37})}),
-            sample(a, {real({0, 4}), real({0, 4}), real({0, 4})}),
-            bad(a, {real({2}), real({3}), real({3})}, "[2]")};
+    return {
+        sample(a, {real({3, 10}), real({3, 10}), real({3, 10})}),
+        sample(a, {real({1}), real({1}), real({1})}),
+        sample(a, {real({2, 37}), real({2, 37}), real({2, 37})}),
+        sample(a, {real({0, 4}), real({0, 4}), real({0, 4})}),
+        bad(a, {real({2}), real({3}), real({3})}, "g has shape [2], gate has shape [3]; expected the same")};
   }
 };
 
