@@ -44,8 +44,7 @@ struct TransformerConfig {
   io::Json to_json() const;
   void save(const std::string& folder) const;
 
-  /// Throws Error{kInvalid} naming field and value: sizes below 1, heads that do not divide, odd head_dim,
-  /// token ids beyond the vocabulary.
+  /// Throws Error{kInvalid} naming field and value: sizes below 1, heads that do not divide, odd head_dim.
   void validate(const std::string& name = "model") const;
   bool operator==(const TransformerConfig&) const = default;
 };

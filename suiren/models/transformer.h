@@ -41,6 +41,7 @@ class Transformer : public nn::Module {
 
   const TransformerConfig& config() const { return config_; }
   const Device& device() const { return at_.device; }
+  DType dtype() const { return at_.dtype; }
 
   /// Checked ids as a tensor [1, ids.size()]; Error{kInvalid} names an id beyond the vocabulary.
   Tensor ids(std::span<const int64_t> ids) const;

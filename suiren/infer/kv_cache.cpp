@@ -1,0 +1,35 @@
+#include "suiren/infer/kv_cache.h"
+
+#include "suiren/core/autograd.h"
+#include "suiren/ops/copy/copy.h"
+#include "suiren/ops/view/view.h"
+
+namespace suiren::infer {
+
+KvCache::KvCache(const models::TransformerConfig& c, int64_t capacity, int64_t batch, const Device& device,
+                 DType dtype)
+    : capacity_(capacity) {
+  const Shape shape{batch, capacity, c.num_key_value_heads, c.head_dim};
+  for (int64_t i = 0; i < c.num_hidden_layers; ++i) {
+    keys_.push_back(Tensor::empty(shape, dtype, device));
+    values_.push_back(Tensor::empty(shape, dtype, device));
+  }
+}
+
+std::pair<Tensor, Tensor> KvCache::append(int64_t layer, const Tensor& k, const Tensor& v) {
+  const auto l = static_cast<size_t>(layer);
+  const int64_t end = length_ + k.dim(1);
+  SR_CHECK_AS(kShape, end <= capacity_, "{} positions exceed the cache's capacity of {}", end, capacity_);
+  const NoGrad off;
+  assign(slice(keys_[l], 1, length_, end), k);
+  assign(slice(values_[l], 1, length_, end), v);
+  return {slice(keys_[l], 1, 0, end), slice(values_[l], 1, 0, end)};
+}
+
+void KvCache::truncate(int64_t length) {
+  SR_CHECK(length >= 0 && length <= length_, "the cache holds {} positions and cannot be cut to {}", length_,
+           length);
+  length_ = length;
+}
+
+}  // namespace suiren::infer
