@@ -1,0 +1,35 @@
+#pragma once
+// What a Tokenizer is made of; built by the JSON reader, immutable afterwards.
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "suiren/text/added_tokens.h"
+#include "suiren/text/bpe.h"
+#include "suiren/text/pretokenizer.h"
+
+namespace suiren::text {
+
+struct TokenizerData {
+  std::string json;                                    ///< tokenizer.json, as read or written
+  std::vector<std::string> tokens;                     ///< bytes by id; "" where an id has no token
+  std::vector<bool> special;                           ///< by id
+  std::unordered_map<std::string_view, uint32_t> ids;  ///< views into `tokens`; added tokens go before others
+  std::unordered_map<std::string_view, uint32_t> whole_pieces;  ///< with ignore_merges: the model's own tokens
+  Bpe bpe;
+  PreTokenizer pre_tokenizer;
+  AddedTokens added;
+  std::vector<uint32_t> before, after;  ///< what the post-processor adds
+  uint64_t serial = 0;                  ///< tells the caches of different tokenizers apart
+};
+
+/// Reads tokenizer.json; `name` opens each error message.
+TokenizerData parse_tokenizer_json(std::string_view json, const std::string& name);
+
+/// The tokenizer.json of a trained tokenizer. tokens: bytes by id, the specials first; regex: the split pattern.
+std::string write_tokenizer_json(const std::vector<std::string>& tokens, size_t specials,
+                                 const std::vector<MergeRule>& rules, const std::string& regex);
+
+}  // namespace suiren::text
