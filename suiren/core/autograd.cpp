@@ -92,10 +92,11 @@ void seed(const Tensors& outputs, const Tensors& output_grads, States& states) {
   }
 }
 
-// Runs the pass; calls done(i, gradient) for inputs[i] once its gradient is final (undefined: zero).
+// Runs the pass; calls done(i, gradient) for inputs[i] once its gradient is final (undefined: zero). With
+// `stop_at_inputs` inputs are taken as independent of each other: no gradient passes through one to another.
 template <class Done>
 void backward(const Tensors& outputs, const Tensors& inputs, const Tensors& output_grads,
-              GradientOptions options, Done done) {
+              GradientOptions options, Done done, bool stop_at_inputs = false) {
   States states;
   const auto order = nodes_under(outputs, states);
   const GradMode mode(options.create_graph);
@@ -117,13 +118,16 @@ void backward(const Tensors& outputs, const Tensors& inputs, const Tensors& outp
     const bool reached =
         std::any_of(s.grads.begin(), s.grads.end(), [](const Tensor& g) { return g.defined(); });
     if (!s.needed || !reached) continue;
-    if (const auto t = targets.find(n.get()); t != targets.end())
+    const auto t = targets.find(n.get());
+    if (t != targets.end())
       for (size_t i : t->second) {
         done(i, s.grads[static_cast<size_t>(inputs[i].node_output())]);
         arrived[i] = true;
       }
-    const bool deeper = std::any_of(n->edges.begin(), n->edges.end(),
-                                    [&](const Edge& e) { return e.node && states[e.node.get()].needed; });
+    const bool stop = stop_at_inputs && t != targets.end();
+    const bool deeper = !stop && std::any_of(n->edges.begin(), n->edges.end(), [&](const Edge& e) {
+      return e.node && states[e.node.get()].needed;
+    });
     if (deeper) propagate(*n, s, states);
     s.grads.clear();
     if (deeper && !options.retain_graph && !options.create_graph) {
@@ -193,13 +197,28 @@ Tensors gradients(const Tensors& outputs, const Tensors& inputs, const Tensors& 
   return result;
 }
 
+namespace {
+
+// A rule may hand one gradient to several inputs, or a view of something. A sum is written in place later, so
+// it takes a gradient over only when nobody else can read it.
+Tensor own(const Tensor& g, const Tensors& sums) {
+  bool shared = g.storage().use_count() > 1 || !g.is_contiguous();
+  for (const Tensor& s : sums) shared = shared || (s.defined() && s.storage() == g.storage());
+  if (!shared) return g;
+  static const OpInfo& copy = find_op("copy");
+  const NoAttrs none;
+  return run_op(copy, &none, {&g, 1})[0];
+}
+
+}  // namespace
+
 void accumulate_gradients(const Tensor& output, const Tensors& inputs, Tensors& sums) {
   static const OpInfo& accumulate = find_op("accumulate");
   sums.resize(inputs.size());
   backward({output}, inputs, {}, {}, [&](size_t i, const Tensor& g) {
     if (!g.defined()) return;
     if (!sums[i].defined()) {
-      sums[i] = g;
+      sums[i] = own(g, sums);
       return;
     }
     const NoAttrs none;
@@ -224,9 +243,11 @@ Tensors replay_gradients(const std::function<Tensors(const Tensors&)>& f, const 
     again.push_back(t);
     if (edges[i].node) wanted.push_back(t);
   }
-  const Tensors found =
-      gradients(f(again), wanted, Tensors(grads.begin(), grads.end()), {.create_graph = create_graph});
-  Tensors result(inputs.size());
+  // An input may come from another one outside of f; that path belongs to the pass that called this.
+  Tensors found(wanted.size()), result(inputs.size());
+  backward(
+      f(again), wanted, Tensors(grads.begin(), grads.end()), {.create_graph = create_graph},
+      [&](size_t i, const Tensor& g) { found[i] = g; }, true);
   size_t next = 0;
   for (size_t i = 0; i < inputs.size(); ++i)
     if (edges[i].node) result[i] = found[next++];
@@ -234,7 +255,9 @@ Tensors replay_gradients(const std::function<Tensors(const Tensors&)>& f, const 
 }
 
 Tensors recompute(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs) {
-  if (!grad_enabled()) return f(inputs);
+  const bool wanted =
+      std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
+  if (!grad_enabled() || !wanted) return f(inputs);
   Tensors outputs;
   {
     const NoGrad off;
@@ -252,10 +275,11 @@ Tensors recompute(const std::function<Tensors(const Tensors&)>& f, const Tensors
     node->out_specs.push_back(outputs[i].spec());
     if (outputs[i].dtype().is_floating()) outputs[i].set_node(node, static_cast<int>(i));
   }
-  node->custom = [f, kept, edges = node->edges](std::span<const Tensor> grads) {
+  // The node owns its edges alone: a copy here would free long chains recursively.
+  node->custom = [f, kept, n = node.get()](std::span<const Tensor> grads) {
     Tensors in;
     for (const SavedTensor& s : kept) in.push_back(unsave(s, {}, "recompute"));
-    return replay_gradients(f, in, edges, grads);
+    return replay_gradients(f, in, n->edges, grads);
   };
   return outputs;
 }

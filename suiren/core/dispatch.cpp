@@ -225,7 +225,7 @@ Tensors run_on_cpu(const OpInfo& op, const void* attrs, std::span<const Tensor> 
 Tensors fall_back(const OpInfo& op, const void* attrs, std::span<const Tensor> inputs, const Specs& specs,
                   const Device& device, const char* reason, bool* recorded) {
   if (op.kind == OpKind::kComposite) {
-    *recorded = *recorded && !op.has_vjp;
+    *recorded = *recorded && !op.has_vjp && !op.no_gradient;
     const GradMode mode(*recorded);
     return settle(op, inputs, op.decompose(attrs, inputs));
   }
@@ -283,14 +283,19 @@ void record(const OpInfo& op, const void* attrs, std::span<const Tensor> inputs,
   for (size_t i = 0; i < n; ++i) {
     node->edges.push_back(inputs[i].node() ? Edge{inputs[i].node(), inputs[i].node_output()} : Edge{});
     node->in_specs.push_back(inputs[i].spec());
-    if (!op.has_vjp || (op.saved_inputs >> i & 1)) node->inputs[i] = save(inputs[i]);
+    if (!op.no_gradient && (!op.has_vjp || (op.saved_inputs >> i & 1))) node->inputs[i] = save(inputs[i]);
   }
   node->outputs.resize(outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
     node->out_specs.push_back(outputs[i].spec());
     if (op.saved_outputs >> i & 1) node->outputs[i] = save(outputs[i]);
   }
-  if (!op.has_vjp) {  // a composite that ran as one kernel: its gradient is that of its parts
+  if (op.no_gradient) {
+    node->inputs.clear();
+    node->custom = [&op](std::span<const Tensor>) -> Grads {
+      throw Error(ErrorCode::kUnsupported, fmt::format("has no gradient: {}", op.no_gradient), op.name);
+    };
+  } else if (!op.has_vjp) {  // a composite that ran as one kernel: its gradient is that of its parts
     node->custom = [&op, n = node.get()](std::span<const Tensor> grads) {
       Tensors in;
       for (const SavedTensor& s : n->inputs) in.push_back(unsave(s, {}, op.name));
@@ -315,7 +320,13 @@ Device device_of(std::span<const Tensor> inputs, const Device& device) {
 
 void check_mutations(const OpInfo& op, std::span<const Tensor> inputs) {
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (!(op.mutates >> i & 1)) continue;
+    if (!(op.mutates >> i & 1)) {
+      SR_CHECK(!grad_enabled() || !inputs[i].requires_grad(),
+               "input {} requires a gradient, which a write in place would lose; detach it or write under "
+               "NoGrad",
+               i);
+      continue;
+    }
     SR_CHECK(!grad_enabled() || !inputs[i].requires_grad(),
              "input {} requires a gradient, and writing into it would spoil that gradient; write under "
              "NoGrad or to a copy",
@@ -339,7 +350,8 @@ Tensors run_checked(const OpInfo& op, const void* attrs, std::span<const Tensor>
   Specs specs = op.infer(attrs, in);
   for (TensorSpec& s : specs) s.device = device;
   if (op.mutates) check_mutations(op, inputs);
-  const bool recording = wants_grad && !op.no_gradient && grad_enabled();
+  // An op without a gradient is recorded too: asking for it is an error, never a silent zero.
+  const bool recording = wants_grad && grad_enabled();
   if (op.kind == OpKind::kView) {
     const ViewOf v = op.view(attrs, inputs[0]);
     Tensors out{inputs[0].alias(v.shape, v.strides, v.offset)};

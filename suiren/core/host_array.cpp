@@ -1,10 +1,19 @@
 #include "suiren/core/host_array.h"
 
+#include <bit>
 #include <cmath>
 #include <type_traits>
 
 namespace suiren {
 namespace {
+
+// x in f32 with the last bit set when bits were cut off: a second rounding to fewer bits is then exact.
+float round_to_odd(Wide x) {
+  float f = static_cast<float>(x);
+  if (f == x || std::isnan(x) || std::isinf(f)) return f;
+  if (std::fabs(static_cast<Wide>(f)) > std::fabs(x)) f = std::nextafter(f, 0.0f);
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(f) | 1u);
+}
 
 template <class T>
 T narrow(Wide x) {
@@ -20,7 +29,7 @@ T narrow(Wide x) {
   } else if constexpr (std::is_same_v<T, double> || std::is_same_v<T, float>) {
     return static_cast<T>(x);
   } else {
-    return T(static_cast<float>(x));
+    return T(round_to_odd(x));
   }
 }
 

@@ -1,0 +1,249 @@
+// Gradients of every op, first and second order, against central differences in f64.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include "suiren/base/philox.h"
+#include "suiren/core/autograd.h"
+#include "suiren/core/dispatch.h"
+#include "tests/ops/suite.h"
+
+namespace suiren::suite {
+namespace {
+
+class OpGradients : public testing::TestWithParam<const OpInfo*> {
+ protected:
+  const OpInfo& op() const { return *GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(Suite, OpGradients, testing::ValuesIn(all_ops()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+// Ops whose second derivative is not offered, and why.
+const std::map<std::string, const char*> kFirstOrderOnly{};
+
+constexpr double kStep = 5e-4, kRelative = 2e-7, kAbsolute = 2e-8;
+
+HostArray weights(const Shape& shape, uint64_t seed, uint64_t stream) {
+  HostArray w{kF64, shape, std::vector<Wide>(static_cast<size_t>(shape.numel()))};
+  for (int64_t i = 0; i < w.numel(); ++i)
+    w[i] = static_cast<double>(philox_uniform(seed, stream, static_cast<uint64_t>(i)) * 2 - 1);
+  return w;
+}
+
+Wide dot(const HostArray& a, const HostArray& b) {
+  Wide sum = 0;
+  for (int64_t i = 0; i < a.numel(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// The fourth-order central difference of f at values[input][element].
+double central_difference(std::vector<HostArray>& values, size_t input, int64_t element,
+                          const std::function<Wide(const std::vector<HostArray>&)>& f) {
+  Wide& x = values[input][element];
+  const Wide at = x;
+  const auto shifted = [&](double by) {
+    x = static_cast<double>(at + by);
+    const Wide y = f(values);
+    x = at;
+    return y;
+  };
+  return static_cast<double>(
+      (8 * (shifted(kStep) - shifted(-kStep)) - (shifted(2 * kStep) - shifted(-2 * kStep))) / (12 * kStep));
+}
+
+// All elements of a small input, some of a large one.
+std::vector<int64_t> chosen(int64_t n, int64_t most, uint64_t seed) {
+  std::vector<int64_t> list;
+  for (int64_t i = 0; i < std::min(n, most); ++i)
+    list.push_back(n <= most ? i
+                             : static_cast<int64_t>(philox_uniform(seed, 9, static_cast<uint64_t>(i)) *
+                                                    static_cast<double>(n)));
+  return list;
+}
+
+std::vector<size_t> wanted_inputs(const Sample& s) {
+  std::vector<size_t> list;
+  for (size_t i = 0; i < s.inputs.size(); ++i)
+    if (s.inputs[i].kind == SampleInput::kReal && s.inputs[i].differentiable) list.push_back(i);
+  return list;
+}
+
+// One sample as a function of its differentiable inputs.
+struct Problem {
+  const OpInfo& op;
+  const Sample& sample;
+  std::vector<HostArray> values;      // all inputs, f64
+  std::vector<HostArray> projection;  // one for each output, f64; empty for integer outputs
+  std::vector<size_t> wanted;         // inputs that have gradients
+
+  Problem(const OpInfo& op, const Sample& s, uint64_t seed)
+      : op(op), sample(s), values(draw(s, kF64, seed)), wanted(wanted_inputs(s)) {
+    const auto out = expected(op, s.attrs.get(), values);
+    for (size_t i = 0; i < out.size(); ++i)
+      projection.push_back(out[i].dtype.is_floating() ? weights(out[i].shape, seed, 50 + i) : HostArray{});
+  }
+
+  // sum of output * projection, from the op's definition.
+  Wide project(const std::vector<HostArray>& x) const {
+    const auto out = expected(op, sample.attrs.get(), x);
+    Wide sum = 0;
+    for (size_t i = 0; i < out.size(); ++i)
+      if (out[i].dtype.is_floating()) sum += dot(out[i], projection[i]);
+    return sum;
+  }
+
+  struct Run {
+    Tensors wanted, projections, grads;
+  };
+  // The gradients by the tape; the projections are variables too when `twice`.
+  Run differentiate(std::vector<HostArray> x, std::vector<HostArray> w, bool twice,
+                    Layout layout = Layout::kContiguous) const {
+    Tensors inputs = place_all(x, layout);
+    for (size_t i : wanted) inputs[i].set_requires_grad();
+    Tensors outputs = call(op, sample.attrs.get(), inputs), floating;
+    Run r;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (!outputs[i].dtype().is_floating()) continue;
+      w[i].dtype = outputs[i].dtype();
+      Tensor p = place(w[i], applies(layout, w[i].shape) ? layout : Layout::kContiguous);
+      if (twice) p.set_requires_grad();
+      floating.push_back(outputs[i]);
+      r.projections.push_back(p);
+    }
+    for (size_t i : wanted) r.wanted.push_back(inputs[i]);
+    r.grads = gradients(floating, r.wanted, r.projections, {.create_graph = twice});
+    return r;
+  }
+};
+
+::testing::AssertionResult near(double got, double want, double loosen, const std::string& where) {
+  if (std::fabs(got - want) <= loosen * (kRelative * std::fabs(want) + kAbsolute))
+    return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << where << ": got " << got << ", central difference " << want;
+}
+
+int64_t check_first_order(const Problem& p, uint64_t seed, const std::string& what) {
+  int64_t checked = 0;
+  const auto run = p.differentiate(p.values, p.projection, false);
+  std::vector<HostArray> x = p.values;
+  for (size_t n = 0; n < p.wanted.size(); ++n) {
+    const HostArray g = to_host_array(run.grads[n]);
+    for (int64_t i : chosen(g.numel(), 40, seed)) {
+      const double want = central_difference(x, p.wanted[n], i, [&](const auto& v) { return p.project(v); });
+      EXPECT_TRUE(near(static_cast<double>(g[i]), want, p.sample.loosen,
+                       fmt::format("{}: gradient of input {}, element {}", what, p.wanted[n], i)));
+      ++checked;
+    }
+  }
+  // The same through inputs and output gradients that are no plain arrays.
+  for (Layout layout : {Layout::kTransposed, Layout::kSliced}) {
+    const auto other = p.differentiate(p.values, p.projection, false, layout);
+    for (size_t n = 0; n < p.wanted.size(); ++n) {
+      int64_t compared = 0;
+      const double t = 1e-11 * p.sample.loosen;
+      EXPECT_EQ(difference(other.grads[n], to_host_array(run.grads[n]), {t, t}, &compared), "")
+          << what << ", gradient of input " << p.wanted[n] << ", " << layout_name(layout);
+    }
+  }
+  return checked;
+}
+
+// d<grad, v> / d(inputs and projections), again against central differences of the tape's first gradients.
+int64_t check_second_order(const Problem& p, uint64_t seed, const std::string& what) {
+  int64_t checked = 0;
+  const auto run = p.differentiate(p.values, p.projection, true);
+  std::vector<HostArray> v;
+  Tensors directions, variables = run.wanted;
+  for (size_t n = 0; n < p.wanted.size(); ++n) {
+    v.push_back(weights(run.grads[n].shape(), seed, 300 + n));
+    directions.push_back(from_host_array(v.back(), Device()));
+  }
+  variables.insert(variables.end(), run.projections.begin(), run.projections.end());
+  Tensors reached, reached_by;
+  for (size_t n = 0; n < run.grads.size(); ++n)
+    if (run.grads[n].requires_grad()) reached.push_back(run.grads[n]), reached_by.push_back(directions[n]);
+  const Tensors second = gradients(reached, variables, reached_by);
+  std::vector<HostArray> all = p.values;
+  all.insert(all.end(), p.projection.begin(), p.projection.end());
+  const size_t inputs = p.values.size();
+  const auto projected = [&](const std::vector<HostArray>& x) {
+    const std::vector<HostArray> at(x.begin(), x.begin() + static_cast<int64_t>(inputs));
+    const std::vector<HostArray> w(x.begin() + static_cast<int64_t>(inputs), x.end());
+    const auto again = p.differentiate(at, w, false);
+    Wide sum = 0;
+    for (size_t n = 0; n < again.grads.size(); ++n) sum += dot(to_host_array(again.grads[n]), v[n]);
+    return sum;
+  };
+  std::vector<size_t> places = p.wanted;
+  for (size_t i = 0; i < p.projection.size(); ++i)
+    if (!p.projection[i].v.empty() || p.projection[i].shape.rank() > 0) places.push_back(inputs + i);
+  EXPECT_EQ(places.size(), second.size());
+  for (size_t n = 0; n < std::min(places.size(), second.size()); ++n) {
+    const HostArray g = to_host_array(second[n]);
+    for (int64_t i : chosen(g.numel(), 12, seed + 1)) {
+      const double want = central_difference(all, places[n], i, projected);
+      EXPECT_TRUE(near(static_cast<double>(g[i]), want, 10 * p.sample.loosen,
+                       fmt::format("{}: second order, variable {}, element {}", what, n, i)));
+      ++checked;
+    }
+  }
+  return checked;
+}
+
+bool differentiable(const OpInfo& op, const Sample& s) {
+  const auto dtypes = dtypes_of(op, s);
+  return s.error.empty() && s.gradient && !wanted_inputs(s).empty() &&
+         std::find(dtypes.begin(), dtypes.end(), kF64) != dtypes.end();
+}
+
+TEST_P(OpGradients, EqualCentralDifferences) {
+  if (op().no_gradient) GTEST_SKIP() << op().no_gradient;
+  int64_t first = 0, second = 0;
+  uint64_t seed = 11;
+  const bool once = kFirstOrderOnly.count(op().name) > 0;
+  for (const Sample& s : op().samples()) {
+    ++seed;
+    if (!differentiable(op(), s)) continue;
+    const std::string what = describe(op(), s, kF64);
+    const Problem p(op(), s, seed);
+    first += check_first_order(p, seed, what);
+    if (!once) second += check_second_order(p, seed, what);
+  }
+  EXPECT_GT(first, 0) << op().name << " claims a gradient and none was checked";
+  if (!once) EXPECT_GT(second, 0) << op().name << " claims a second derivative and none was checked";
+  totals().gradients += first;
+  totals().second_order += second;
+}
+
+// What has no gradient says so instead of giving zeros.
+TEST_P(OpGradients, AreRefusedWithTheReasonWhereThereIsNone) {
+  if (!op().no_gradient) GTEST_SKIP() << "has a gradient";
+  EXPECT_GT(std::string(op().no_gradient).size(), 8u) << "a reason is a sentence";
+  for (const Sample& s : op().samples()) {
+    const auto dtypes = dtypes_of(op(), s);
+    if (!s.error.empty() || op().mutates || !has_real_input(s) || !dtypes[0].is_floating()) continue;
+    std::vector<HostArray> values = draw(s, dtypes[0], 5);
+    Tensors inputs = place_all(values), wanted, floating, ones;
+    for (Tensor& t : inputs)
+      if (t.dtype().is_floating()) wanted.push_back(t.set_requires_grad());
+    for (const Tensor& t : call(op(), s.attrs.get(), inputs)) {
+      if (!t.dtype().is_floating()) continue;
+      floating.push_back(t);
+      ones.push_back(Tensor::zeros(t.spec()));
+    }
+    if (wanted.empty() || floating.empty()) continue;
+    try {
+      gradients(floating, wanted, ones);
+      ADD_FAILURE() << describe(op(), s, dtypes[0]) << " gave gradients";
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(op().no_gradient), std::string::npos) << e.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace suiren::suite

@@ -1,0 +1,323 @@
+// Values of every op: samples x dtype x layout against the definition; special values; bad inputs; threads.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "suiren/base/cpu.h"
+#include "suiren/base/log.h"
+#include "suiren/base/philox.h"
+#include "suiren/base/threads.h"
+#include "suiren/core/autograd.h"
+#include "suiren/core/dispatch.h"
+#include "tests/ops/suite.h"
+
+namespace suiren::suite {
+namespace {
+
+constexpr int kMostReports = 12;  // differences shown for one op
+
+class OpSuite : public testing::TestWithParam<const OpInfo*> {
+ protected:
+  const OpInfo& op() const { return *GetParam(); }
+  void report(const std::string& what, const std::string& text) {
+    if (text.empty() || ++reports_ > kMostReports) return;
+    ADD_FAILURE() << what << text;
+  }
+  int reports_ = 0;
+};
+using OpValues = OpSuite;
+using OpSpecialValues = OpSuite;
+using OpErrors = OpSuite;
+using OpThreads = OpSuite;
+
+std::string name_of(const testing::TestParamInfo<const OpInfo*>& info) { return info.param->name; }
+INSTANTIATE_TEST_SUITE_P(Suite, OpValues, testing::ValuesIn(all_ops()), name_of);
+INSTANTIATE_TEST_SUITE_P(Suite, OpSpecialValues, testing::ValuesIn(all_ops()), name_of);
+INSTANTIATE_TEST_SUITE_P(Suite, OpErrors, testing::ValuesIn(all_ops()), name_of);
+INSTANTIATE_TEST_SUITE_P(Suite, OpThreads, testing::ValuesIn(all_ops()), name_of);
+
+// Bytes of every storage, to see later that nothing was written where it should not be.
+std::vector<std::vector<uint8_t>> storages(const Tensors& inputs) {
+  std::vector<std::vector<uint8_t>> all;
+  for (const Tensor& t : inputs) all.push_back(whole_storage(t).to_bytes());
+  return all;
+}
+
+// "" or which input's storage changed outside of what the op may write.
+std::string stray_writes(const OpInfo& op, const Tensors& inputs,
+                         const std::vector<std::vector<uint8_t>>& before) {
+  for (size_t n = 0; n < inputs.size(); ++n) {
+    const Tensor& t = inputs[n];
+    std::vector<uint8_t> after = whole_storage(t).to_bytes(), allowed = before[n];
+    if (op.mutates >> n & 1) {
+      const Tensor mine = whole_storage(t);
+      const auto size = static_cast<size_t>(t.dtype().size());
+      std::function<void(int, int64_t)> walk = [&](int d, int64_t at) {
+        if (d == t.rank()) {
+          const auto byte = static_cast<size_t>(at) * size;
+          std::copy_n(after.begin() + static_cast<int64_t>(byte), size,
+                      allowed.begin() + static_cast<int64_t>(byte));
+          return;
+        }
+        for (int64_t i = 0; i < t.dim(d); ++i) walk(d + 1, at + i * t.strides()[d]);
+      };
+      walk(0, t.offset());
+    }
+    if (after != allowed)
+      return fmt::format("\n  wrote outside of its results, into the storage of input {}", n);
+  }
+  return "";
+}
+
+// Runs one call with the inputs in `mask` laid out as `layout`. Returns elements compared.
+int64_t check_call(const OpInfo& op, const Sample& s, DType dtype, std::vector<HostArray> values,
+                   Layout layout, uint32_t mask, const std::vector<HostArray>* known, std::string* text) {
+  Tensors inputs;
+  bool repeated = false;
+  for (size_t i = 0; i < values.size(); ++i) {
+    bool use = (mask >> i & 1) && applies(layout, values[i].shape);
+    const bool broadcast = layout == Layout::kBroadcastFirst || layout == Layout::kBroadcastLast;
+    if (broadcast && (op.mutates >> i & 1)) use = false;
+    repeated = repeated || (use && broadcast);
+    inputs.push_back(place(values[i], use ? layout : Layout::kContiguous));
+  }
+  const std::vector<HostArray> want = known && !repeated ? *known : expected(op, s.attrs.get(), values);
+  const auto before = storages(inputs);
+  int64_t compared = 0;
+  const Tensors got = call(op, s.attrs.get(), inputs);
+  *text = differences(got, want, dtype, s.loosen, reduced_elements(values, want), &compared) +
+          stray_writes(op, inputs, before);
+  ++totals().cases;
+  totals().elements += compared;
+  return compared;
+}
+
+bool empty_call(const Sample& s, const std::vector<HostArray>& want) {
+  for (const SampleInput& in : s.inputs)
+    if (in.shape.numel() == 0) return true;
+  for (const HostArray& a : want)
+    if (a.numel() == 0) return true;
+  return false;
+}
+
+std::vector<uint32_t> masks(const Sample& s) {
+  std::vector<uint32_t> list{~0u};
+  for (size_t i = 0; i < s.inputs.size() && s.inputs.size() > 1; ++i) list.push_back(1u << i);
+  return list;
+}
+
+// All layouts of one sample on one dtype.
+void check_sample(const OpInfo& op, const Sample& s, DType dtype, DType index_dtype, uint64_t seed,
+                  bool every_layout,
+                  const std::function<void(const std::string&, const std::string&)>& report,
+                  int64_t* nonempty) {
+  const std::string what = describe(op, s, dtype);
+  const std::vector<HostArray> values = draw(s, dtype, seed, index_dtype);
+  const std::vector<HostArray> want = expected(op, s.attrs.get(), values);
+  std::string text;
+  const int64_t compared = check_call(op, s, dtype, values, Layout::kContiguous, ~0u, &want, &text);
+  report(what, text);
+  if (empty_call(s, want))
+    EXPECT_GE(compared, 0);
+  else
+    EXPECT_GT(compared, 0) << what << " compared nothing and is no empty sample";
+  if (compared > 0 && !empty_call(s, want)) ++*nonempty;
+  if (!every_layout) return;
+  for (Layout layout : kLayouts)
+    for (uint32_t mask : masks(s)) {
+      bool any = false;
+      for (size_t i = 0; i < values.size(); ++i)
+        any = any || ((mask >> i & 1) && applies(layout, values[i].shape));
+      if (!any) continue;
+      check_call(op, s, dtype, values, layout, mask, &want, &text);
+      report(fmt::format("{}, {} (inputs {:x})", what, layout_name(layout), mask & 0xff), text);
+    }
+}
+
+TEST_P(OpValues, EqualTheDefinition) {
+  int64_t nonempty = 0;
+  uint64_t seed = 1;
+  const auto show = [&](const std::string& what, const std::string& text) { report(what, text); };
+  for (const Sample& s : op().samples()) {
+    if (!s.error.empty()) continue;
+    const auto dtypes = dtypes_of(op(), s);
+    ASSERT_FALSE(dtypes.empty()) << op().name << " has a sample without a dtype";
+    for (DType d : dtypes) {
+      check_sample(op(), s, d, kI64, ++seed, true, show, &nonempty);
+      for (const Sample& larger : scaled(op(), s, d))
+        check_sample(op(), larger, d, kI64, ++seed, d == kF32 || d == kBF16, show, &nonempty);
+    }
+  }
+  EXPECT_GT(nonempty, 0) << op().name << " has no sample that compares an element";
+  EXPECT_LE(reports_, kMostReports) << "further differences are not shown";
+}
+
+// Where an op takes indices of i32 as well as i64, both mean the same.
+TEST_P(OpValues, TakeIndicesOfBothWidths) {
+  int64_t nonempty = 0;
+  for (const Sample& s : op().samples()) {
+    const bool indices = std::any_of(s.inputs.begin(), s.inputs.end(),
+                                     [](const SampleInput& i) { return i.kind == SampleInput::kIndex; });
+    if (!s.error.empty() || !indices) continue;
+    const DType d = dtypes_of(op(), s)[0];
+    Specs specs;
+    for (const HostArray& a : draw(s, d, 1, kI32)) specs.push_back({a.dtype, a.shape, Device()});
+    try {
+      op().infer(s.attrs.get(), specs);
+    } catch (const Error&) {
+      continue;  // documented: i64 only
+    }
+    check_sample(
+        op(), s, d, kI32, 7, true,
+        [&](const std::string& what, const std::string& text) { report(what, text); }, &nonempty);
+  }
+}
+
+// ---- NaN, infinities, signed zeros, denormals -----------------------------------------------------------
+
+// Ops whose definition says nothing about such inputs.
+const std::map<std::string, const char*> kNoSpecialValues{};
+
+HostArray with_special_values(HostArray a, uint64_t seed) {
+  const Wide inf = std::numeric_limits<Wide>::infinity();
+  const Wide tiny = a.dtype == kF64 ? Wide{0x1p-1070} : a.dtype == kF16 ? Wide{0x1p-23} : Wide{0x1p-132};
+  const Wide specials[] = {std::numeric_limits<Wide>::quiet_NaN(), inf, -inf, 0.0L, -0.0L, tiny, -tiny};
+  for (int64_t i = 0; i < a.numel(); ++i) {
+    const auto pick = static_cast<size_t>(philox_uniform(seed, 77, static_cast<uint64_t>(i)) * 21);
+    if (pick < std::size(specials)) a[i] = specials[pick];
+  }
+  return a;
+}
+
+TEST_P(OpSpecialValues, FallInTheClassesOfTheDefinition) {
+  const auto skip = kNoSpecialValues.find(op().name);
+  if (skip != kNoSpecialValues.end()) GTEST_SKIP() << skip->second;
+  uint64_t seed = 100;
+  for (const Sample& s : op().samples()) {
+    if (!s.error.empty() || !has_real_input(s)) continue;
+    for (DType d : dtypes_of(op(), s)) {
+      if (!d.is_floating()) continue;
+      std::vector<Sample> calls = scaled(op(), s, d);
+      calls.push_back(s);
+      for (const Sample& c : calls) {
+        std::vector<HostArray> values = draw(c, d, ++seed);
+        for (size_t i = 0; i < values.size(); ++i)
+          if (values[i].dtype.is_floating()) values[i] = with_special_values(values[i], seed + i);
+        std::string text;
+        totals().special += check_call(op(), c, d, values, Layout::kContiguous, ~0u, nullptr, &text);
+        report(describe(op(), c, d) + " with NaN, infinities, zeros and denormals", text);
+      }
+    }
+  }
+}
+
+// ---- Bad inputs -------------------------------------------------------------------------------------------
+
+TEST_P(OpErrors, BadSamplesGiveTheStatedError) {
+  for (const Sample& s : op().samples()) {
+    if (s.error.empty()) continue;
+    const DType d = dtypes_of(op(), s)[0];
+    std::vector<HostArray> values = draw(s, d, 3);
+    try {
+      run_op(op(), s.attrs.get(), place_all(values));
+      ADD_FAILURE() << describe(op(), s, d) << " was accepted, expected: " << s.error;
+    } catch (const Error& e) {
+      ++totals().errors;
+      const std::string what = e.what();
+      EXPECT_NE(what.find(s.error), std::string::npos) << what << "\nexpected: " << s.error;
+      EXPECT_EQ(what.rfind(fmt::format("[{}] ", op().name), 0), 0u) << what;
+      EXPECT_EQ(exit_code(e.code()), 2) << what;
+    }
+  }
+}
+
+TEST_P(OpErrors, OtherDtypesAreRefused) {
+  for (const Sample& s : op().samples()) {
+    if (!s.error.empty() || !has_real_input(s) || s.only_dtype >= 0) continue;
+    for (int i = 0; i < DType::kCount; ++i) {
+      const DType d = static_cast<DType::Id>(i);
+      if (op().dtypes.has(d)) continue;
+      std::vector<HostArray> values = draw(s, d, 3);
+      try {
+        run_op(op(), s.attrs.get(), place_all(values));
+        ADD_FAILURE() << describe(op(), s, d) << " was accepted, though the op does not list that dtype";
+      } catch (const Error& e) {
+        ++totals().refused;
+        EXPECT_EQ(std::string(e.what()).rfind(fmt::format("[{}] ", op().name), 0), 0u) << e.what();
+        EXPECT_EQ(exit_code(e.code()), 2) << e.what();
+      }
+    }
+    break;
+  }
+}
+
+TEST_P(OpErrors, AWrongNumberOfInputsIsRefused) {
+  if (op().inputs < 0) GTEST_SKIP() << "any number";
+  for (const Sample& s : op().samples()) {
+    if (!s.error.empty()) continue;
+    std::vector<HostArray> values = draw(s, dtypes_of(op(), s)[0], 3);
+    Tensors inputs = place_all(values);
+    inputs.push_back(Tensor::empty({2}, kF32));
+    EXPECT_THROW(run_op(op(), s.attrs.get(), inputs), Error);
+    return;
+  }
+}
+
+// ---- Threads ----------------------------------------------------------------------------------------------
+
+std::vector<std::vector<uint8_t>> bytes_of(const OpInfo& op, const Sample& s, DType d, uint64_t seed) {
+  std::vector<HostArray> values = draw(s, d, seed);
+  std::vector<std::vector<uint8_t>> out;
+  for (const Tensor& t : call(op, s.attrs.get(), place_all(values))) out.push_back(t.to_bytes());
+  return out;
+}
+
+TEST_P(OpThreads, DoNotChangeABit) {
+  if (op().kind == OpKind::kView) GTEST_SKIP() << "a view launches nothing";
+  const int before = thread_count();
+  for (const Sample& s : op().samples()) {
+    if (!s.error.empty()) continue;
+    for (DType d : dtypes_of(op(), s)) {
+      if (d.is_integer() && d != kI32) continue;
+      std::vector<Sample> calls = scaled(op(), s, d);
+      calls.push_back(s);
+      for (const Sample& c : calls) {
+        set_thread_count(1);
+        const auto one = bytes_of(op(), c, d, 5);
+        for (int threads : {2, 3, 4, 8}) {
+          set_thread_count(threads);
+          if (bytes_of(op(), c, d, 5) != one)
+            report(describe(op(), c, d), fmt::format(": other bits with {} threads", threads));
+          ++totals().threads;
+        }
+      }
+    }
+  }
+  set_thread_count(before);
+}
+
+// ---- The whole --------------------------------------------------------------------------------------------
+
+class PrintTotals : public testing::Environment {
+  void SetUp() override { set_log_level(LogLevel::kQuiet); }
+  void TearDown() override {
+    const Totals& t = totals();
+    fmt::print(
+        "op suite ({}): {} ops, {} calls, {} elements, {} gradients, {} second-order gradients, {} elements "
+        "from special values, {} stated errors, {} refused dtypes, {} thread comparisons\n",
+        isa_name(isa()), all_ops().size(), t.cases, t.elements, t.gradients, t.second_order, t.special,
+        t.errors, t.refused, t.threads);
+    std::set<std::string> slow;
+    for (const Fallback& f : fallback_ledger()) slow.insert(f.op);
+    if (!slow.empty()) fmt::print("some calls ran on the reference alone: {}\n", fmt::join(slow, ", "));
+  }
+};
+const auto* const kTotals = testing::AddGlobalTestEnvironment(new PrintTotals);
+
+}  // namespace
+}  // namespace suiren::suite
