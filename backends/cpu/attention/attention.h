@@ -1,14 +1,15 @@
 #pragma once
 // Causal grouped-query attention in f32, forward and backward, in memory linear in the length.
-//   P = softmax(scale Q K^T + causal mask),  O = P V;  query head h reads key and value head h / (heads / kv_heads).
+//   P = softmax(scale Q K^T + causal mask),  O = P V;  query head h reads key and value head h / (heads /
+//   kv_heads).
 // Keys are taken in blocks of kAttentionBlock counted from position 0, with a running maximum and sum
 // (Dao et al., "FlashAttention", 2022; Milakov and Gimelshein, "Online normalizer calculation", 2018).
 //
-// Order of the sums: q.k ascends over the head dimension; within a block P V ascends over the keys; blocks are added
-// in ascending order; keys that a query must not see take no part. So a query's output depends, to the last bit,
-// on its own row and the keys up to its position: not on the chunk, the batch or the number of threads. In backward,
-// dq adds key blocks in ascending order; dk and dv add heads of a group, and within a head blocks of
-// kAttentionBlock query positions, in ascending order.
+// Order of the sums: q.k ascends over the head dimension; within a block P V ascends over the keys; blocks
+// are added in ascending order; keys that a query must not see take no part. So a query's output depends, to
+// the last bit, on its own row and the keys up to its position: not on the chunk, the batch or the number of
+// threads. In backward, dq adds key blocks in ascending order; dk and dv add heads of a group, and within a
+// head blocks of kAttentionBlock query positions, in ascending order.
 //
 // Both functions are safe to call from any thread.
 
@@ -18,21 +19,22 @@
 
 namespace suiren::cpu {
 
-inline constexpr int64_t kAttentionBlock = 64;     ///< part of the numeric contract above
-inline constexpr int64_t kAttentionMaxDim = 256;   ///< largest head dimension
+inline constexpr int64_t kAttentionBlock = 64;    ///< part of the numeric contract above
+inline constexpr int64_t kAttentionMaxDim = 256;  ///< largest head dimension
 
 struct AttentionShape {
   int64_t batch;
-  int64_t queries;   ///< the last `queries` of the `keys` positions: query i stands at keys - queries + i
-  int64_t keys;      ///< >= queries
-  int64_t heads;     ///< a multiple of kv_heads
+  int64_t queries;  ///< the last `queries` of the `keys` positions: query i stands at keys - queries + i
+  int64_t keys;     ///< >= queries
+  int64_t heads;    ///< a multiple of kv_heads
   int64_t kv_heads;
   int64_t head_dim;  ///< 1 .. kAttentionMaxDim
   float scale;
 };
 
 /// [batch, positions, heads, head_dim] of any strides, in elements; the last dimension is contiguous.
-template <class T> struct HeadsView {
+template <class T>
+struct HeadsView {
   T* data;
   int64_t batch_stride, row_stride, head_stride;
 };
@@ -44,7 +46,7 @@ void attention_forward(const AttentionShape& shape, HeadsView<const float> q, He
 /// Overwrites dq (shaped as q), dk and dv (shaped as k); out and lse are what attention_forward gave.
 void attention_backward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
                         HeadsView<const float> v, HeadsView<const float> out, const float* lse,
-                        HeadsView<const float> dout, HeadsView<float> dq, HeadsView<float> dk, HeadsView<float> dv,
-                        Isa isa = suiren::isa());
+                        HeadsView<const float> dout, HeadsView<float> dq, HeadsView<float> dk,
+                        HeadsView<float> dv, Isa isa = suiren::isa());
 
 }  // namespace suiren::cpu

@@ -6,7 +6,8 @@
 namespace suiren::cpu {
 
 /// The rows of one head of one batch entry: element (i, h, d) at data[i * row + h * head + d].
-template <class T> struct HeadRows {
+template <class T>
+struct HeadRows {
   T* data;
   int64_t row, head;
 };
@@ -19,9 +20,9 @@ struct AttentionTask {
   float scale;
   HeadRows<const float> q, k, v, dout, out_in;
   HeadRows<float> out, dq, dk, dv;
-  float* lse_out;        ///< [group, queries], or null
-  const float* lse;      ///< [group, queries]
-  float* scratch;        ///< of the size that forward_scratch or backward_scratch names
+  float* lse_out;    ///< [group, queries], or null
+  const float* lse;  ///< [group, queries]
+  float* scratch;    ///< of the size that forward_scratch or backward_scratch names
 };
 
 struct AttentionKernels {

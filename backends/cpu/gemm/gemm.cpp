@@ -145,7 +145,8 @@ class Rectangle {
       const R* b = panel_b(k, kc, col + j, width, one_block_ ? 0 : j / kernels_.nr, t == 0, &ldb);
       for (int64_t i = 0; i < count; ++i) {
         const int64_t first = tile_row(t + i), rows = tile_row(t + i + 1) - first;
-        tile[rows](kc, w_.a.data() + i * a_size, b, ldb, sums + first * ld + j, ld, width, add);
+        tile[rows](kc, w_.a.data() + i * a_size, kernels_.a_width, b, ldb, sums + first * ld + j, ld, width,
+                   add);
       }
     }
   }

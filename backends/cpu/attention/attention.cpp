@@ -1,0 +1,102 @@
+#include "backends/cpu/attention/attention.h"
+
+#include <algorithm>
+
+#include "backends/cpu/attention/kernels.h"
+#include "backends/cpu/scratch.h"
+#include "suiren/base/error.h"
+#include "suiren/base/threads.h"
+
+namespace suiren::cpu {
+namespace {
+
+const AttentionKernels& kernels_for(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx512) return avx512::attention;
+  if (isa == Isa::kAvx2) return avx2::attention;
+#endif
+  (void)isa;
+  return portable::attention;
+}
+
+float* scratch(int64_t count) {
+  static thread_local Scratch<float> buffer;
+  return buffer.get(count);
+}
+
+void check(const AttentionShape& s) {
+  SR_CHECK_AS(kInternal, s.head_dim >= 1 && s.head_dim <= kAttentionMaxDim,
+              "attention: head dimension {}, expected 1 to {}", s.head_dim, kAttentionMaxDim);
+  SR_CHECK_AS(kInternal, s.kv_heads >= 1 && s.heads % s.kv_heads == 0,
+              "attention: {} heads over {} key and value heads", s.heads, s.kv_heads);
+  SR_CHECK_AS(kInternal, s.queries <= s.keys, "attention: {} queries, but only {} keys", s.queries, s.keys);
+}
+
+template <class T>
+HeadRows<T> rows_of(const HeadsView<T>& v, int64_t batch, int64_t head) {
+  return {v.data + batch * v.batch_stride + head * v.head_stride, v.row_stride, v.head_stride};
+}
+
+AttentionTask task_of(const AttentionShape& s) {
+  AttentionTask t{};
+  t.first = 0, t.last = s.queries, t.offset = s.keys - s.queries, t.queries = s.queries, t.keys = s.keys;
+  t.group = s.heads / s.kv_heads, t.dim = s.head_dim, t.scale = s.scale;
+  return t;
+}
+
+}  // namespace
+
+void attention_forward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
+                       HeadsView<const float> v, HeadsView<float> out, float* lse, Isa isa) {
+  check(shape);
+  if (shape.batch <= 0 || shape.queries <= 0) return;
+  const AttentionKernels& kernels = kernels_for(isa);
+  const int64_t group = shape.heads / shape.kv_heads, heads = shape.batch * shape.kv_heads;
+  // Few heads: shorter chunks of queries, so that every thread has work; each chunk packs its keys again.
+  int64_t chunk = 256;
+  while (chunk > 32 && heads * ((shape.queries + chunk - 1) / chunk) < 2 * thread_count()) chunk /= 2;
+  const int64_t chunks = (shape.queries + chunk - 1) / chunk;
+  const auto run = [&](int64_t i) {
+    const int64_t c = chunks - 1 - i % chunks, batch = i / chunks / shape.kv_heads,
+                  head = i / chunks % shape.kv_heads;
+    AttentionTask t = task_of(shape);
+    t.first = c * chunk, t.last = std::min(shape.queries, t.first + chunk);
+    t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
+    t.out = rows_of(out, batch, head * group);
+    if (lse) t.lse_out = lse + (batch * shape.heads + head * group) * shape.queries;
+    t.scratch = scratch(kernels.forward_scratch(t.last - t.first, group, shape.head_dim));
+    kernels.forward(t);
+  };
+  if (heads * chunks == 1) return run(0);
+  parallel_tasks(heads * chunks, run);
+}
+
+void attention_backward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
+                        HeadsView<const float> v, HeadsView<const float> out, const float* lse,
+                        HeadsView<const float> dout, HeadsView<float> dq, HeadsView<float> dk,
+                        HeadsView<float> dv, Isa isa) {
+  check(shape);
+  const AttentionKernels& kernels = kernels_for(isa);
+  const int64_t group = shape.heads / shape.kv_heads;
+  if (shape.batch <= 0) return;
+  if (shape.queries <= 0) {  // no query, no gradient: the keys still want zeros
+    for (int64_t i = 0; i < shape.batch * shape.kv_heads * shape.keys; ++i)
+      for (const auto& g : {dk, dv})
+        std::fill_n(g.data + i / shape.keys / shape.kv_heads * g.batch_stride +
+                        i / shape.keys % shape.kv_heads * g.head_stride + i % shape.keys * g.row_stride,
+                    shape.head_dim, 0.0f);
+    return;
+  }
+  parallel_tasks(shape.batch * shape.kv_heads, [&](int64_t i) {
+    const int64_t batch = i / shape.kv_heads, head = i % shape.kv_heads;
+    AttentionTask t = task_of(shape);
+    t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
+    t.out_in = rows_of(out, batch, head * group), t.dout = rows_of(dout, batch, head * group);
+    t.dq = rows_of(dq, batch, head * group), t.dk = rows_of(dk, batch, head), t.dv = rows_of(dv, batch, head);
+    t.lse = lse + (batch * shape.heads + head * group) * shape.queries;
+    t.scratch = scratch(kernels.backward_scratch(shape.queries, group, shape.head_dim));
+    kernels.backward(t);
+  });
+}
+
+}  // namespace suiren::cpu

@@ -1,0 +1,32 @@
+// The AVX-512 kernels of attention. Everything but the table has internal linkage.
+
+#include "backends/cpu/attention/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <array>
+#include <utility>
+
+#include "backends/cpu/attention/attention.h"
+#include "backends/cpu/gemm/gemm.h"
+#include "backends/cpu/gemm/kernels.h"
+
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma")
+
+namespace suiren::cpu::avx512 {
+namespace {
+constexpr int kMr = 14;
+#include "backends/cpu/simd/avx512.inc"
+
+#include "backends/cpu/gemm/kernels.inc"
+
+#include "backends/cpu/simd/exp.inc"
+
+#include "backends/cpu/attention/kernels.inc"
+}  // namespace
+
+const AttentionKernels attention = {Forward::scratch, Backward::scratch, forward, backward};
+
+}  // namespace suiren::cpu::avx512
+#endif

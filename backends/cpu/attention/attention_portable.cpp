@@ -1,0 +1,26 @@
+// The portable kernels of attention. Everything but the table has internal linkage.
+
+#include "backends/cpu/attention/kernels.h"
+
+#include <array>
+#include <utility>
+
+#include "backends/cpu/attention/attention.h"
+#include "backends/cpu/gemm/gemm.h"
+#include "backends/cpu/gemm/kernels.h"
+
+namespace suiren::cpu::portable {
+namespace {
+constexpr int kMr = 4;
+#include "backends/cpu/simd/portable.inc"
+
+#include "backends/cpu/gemm/kernels.inc"
+
+#include "backends/cpu/simd/exp.inc"
+
+#include "backends/cpu/attention/kernels.inc"
+}  // namespace
+
+const AttentionKernels attention = {Forward::scratch, Backward::scratch, forward, backward};
+
+}  // namespace suiren::cpu::portable
