@@ -14,4 +14,13 @@ using abi::Reason;
 using KernelList = std::span<const Kernel>;
 std::span<const KernelList> all_kernels();
 
+/// The reason of a kernel that would take the call with row-major inputs: the host copies and asks again.
+inline constexpr char kNeedsContiguous[] = "an input is strided";
+/// Takes a call whose inputs are all row-major.
+inline Reason row_major_inputs(const Call& c) {
+  for (int i = 0; i < c.inputs(); ++i)
+    if (!c.in(i).contiguous()) return kNeedsContiguous;
+  return nullptr;
+}
+
 }  // namespace suiren::cpu

@@ -103,6 +103,7 @@ sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
   if (op->op >= kernels_of.size()) return SR_OK;
   for (const Kernel* k : kernels_of[op->op]) {
     if (const Reason why = k->accepts ? k->accepts(call) : nullptr) {
+      if (why == kNeedsContiguous) out->level = SR_SUPPORT_NEEDS_CONTIGUOUS;
       out->reason = why;
       continue;
     }

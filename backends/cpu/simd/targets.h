@@ -10,7 +10,7 @@
 
 /// The copy of `name` (a function or a constant table in HWY_NAMESPACE) for this machine.
 #if defined(__x86_64__)
-#define SUIREN_PICK(name)                               \
+#define SUIREN_PICK(name)                                   \
   (::suiren::isa() == ::suiren::Isa::kAvx512 ? N_AVX3::name \
    : ::suiren::isa() == ::suiren::Isa::kAvx2 ? N_AVX2::name \
                                              : N_SSE4::name)

@@ -1,8 +1,8 @@
-// Vector building blocks in f32 for one target: partial loads, elementary functions, sums. No include guard in
-// the usual sense: it is compiled once for each target of hwy/foreach_target.h.
+// Vector building blocks in f32 for one target: partial loads, elementary functions, sums. No include guard
+// in the usual sense: it is compiled once for each target of hwy/foreach_target.h.
 //
-// A tail goes through the same instructions as the full vectors, so that an element's bits do not depend on where
-// it lies. Polynomials of exp, log and tanh: the single-precision set of S. Moshier's Cephes library.
+// A tail goes through the same instructions as the full vectors, so that an element's bits do not depend on
+// where it lies. Polynomials of exp, log and tanh: the single-precision set of S. Moshier's Cephes library.
 
 #if defined(SUIREN_VECTOR_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef SUIREN_VECTOR_INL_H_
@@ -70,12 +70,13 @@ HWY_INLINE void for_vectors(int64_t n, Step step) {
   }
 }
 
-// IEEE comparisons with NaN are false, and x86's max and min return their second operand then: these pass a NaN
-// of either side on.
+// IEEE comparisons with NaN are false, and x86's max and min return their second operand then: these pass a
+// NaN of either side on.
 HWY_INLINE V max_nan(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::Max(a, b)); }
 HWY_INLINE V min_nan(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::Min(a, b)); }
 
-// 2^n for integral n in [-252, 254], applied to x in two factors so that results may be subnormal or infinite.
+// 2^n for integral n in [-252, 254], applied to x in two factors so that results may be subnormal or
+// infinite.
 HWY_INLINE V scale_by_power(V x, hn::Vec<I32> n) {
   const auto half = hn::ShiftRight<1>(n), rest = hn::Sub(n, half), bias = hn::Set(I32(), 127);
   const V a = hn::BitCast(F32(), hn::ShiftLeft<23>(hn::Add(half, bias)));
@@ -164,16 +165,15 @@ HWY_INLINE V tanh(V x) {
 HWY_INLINE float lanes_sum(V v) { return hn::GetLane(hn::SumOfLanes(F32(), v)); }
 HWY_INLINE float lanes_max(V v) { return hn::GetLane(hn::MaxOfLanes(F32(), v)); }
 
-// sum of term(i-th vector of the row) over n elements: four chains, then the tail, then the lanes. `term` gets
-// a loader and must give 0 where the loader gives 0.
+// sum of term(i-th vector of the row) over n elements: four chains, then the tail, then the lanes. `term`
+// gets a loader and must give 0 where the loader gives 0.
 template <class Term>
 HWY_INLINE float row_sum(int64_t n, Term term) {
   const int64_t w = width();
   V s0 = hn::Zero(F32()), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
-  const auto at = [](int64_t k) SUIREN_STEP {
-    return [k](const float* p) SUIREN_STEP { return load(p + k); };
-  };
+  const auto at = [](int64_t k)
+                      SUIREN_STEP { return [k](const float* p) SUIREN_STEP { return load(p + k); }; };
   for (; i + 4 * w <= n; i += 4 * w) {
     s0 = hn::Add(s0, term(at(i)));
     s1 = hn::Add(s1, term(at(i + w)));

@@ -1,0 +1,180 @@
+// y = f(a, b) with broadcasting, and sum += x. f32 runs in vectors, bf16 and f16 through f32, the rest in
+// plain loops.
+
+#include <cmath>
+#include <type_traits>
+
+#include "backends/cpu/simd/targets.h"
+#include "backends/cpu/stage.h"
+#include "backends/cpu/walk.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/kernels/binary.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After foreach_target.h, so that it is compiled for each target.
+#include "backends/cpu/simd/vector-inl.h"
+
+#ifndef SUIREN_BINARY_ONCE
+#define SUIREN_BINARY_ONCE
+namespace suiren::cpu {
+namespace {
+
+/// The functions, by place in the tables below.
+enum Binary : int { kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kPow, kBinaryCount };
+
+// Integers wrap modulo 2^64: the arithmetic is done without sign.
+inline int64_t whole_power(int64_t base, int64_t exponent) {
+  if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
+  uint64_t result = 1, square = static_cast<uint64_t>(base);
+  for (; exponent; exponent >>= 1, square *= square)
+    if (exponent & 1) result *= square;
+  return static_cast<int64_t>(result);
+}
+
+template <int F, class T>
+T scalar(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (F == kAdd) return a + b;
+    if constexpr (F == kSub) return a - b;
+    if constexpr (F == kMul) return a * b;
+    if constexpr (F == kDiv) return a / b;
+    if constexpr (F == kMaximum) return std::isnan(a) || a > b ? a : b;
+    if constexpr (F == kMinimum) return std::isnan(a) || a < b ? a : b;
+    if constexpr (F == kPow) return std::pow(a, b);
+  } else {
+    const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
+    if constexpr (F == kAdd) return static_cast<T>(x + y);
+    if constexpr (F == kSub) return static_cast<T>(x - y);
+    if constexpr (F == kMul) return static_cast<T>(x * y);
+    if constexpr (F == kDiv) {
+      if (b == 0) return 0;
+      if constexpr (std::is_signed_v<T>)
+        if (b == T(-1)) return static_cast<T>(uint64_t{0} - x);
+      return static_cast<T>(a / b);
+    }
+    if constexpr (F == kMaximum) return a > b ? a : b;
+    if constexpr (F == kMinimum) return a < b ? a : b;
+    if constexpr (F == kPow) return static_cast<T>(whole_power(a, b));
+  }
+}
+
+}  // namespace
+}  // namespace suiren::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace suiren::cpu::HWY_NAMESPACE {
+namespace {
+
+template <int F>
+HWY_INLINE V apply(V a, V b) {
+  if constexpr (F == kAdd) return hn::Add(a, b);
+  if constexpr (F == kSub) return hn::Sub(a, b);
+  if constexpr (F == kMul) return hn::Mul(a, b);
+  if constexpr (F == kDiv) return hn::Div(a, b);
+  if constexpr (F == kMaximum) return max_nan(a, b);
+  return min_nan(a, b);
+}
+
+// Rows without gaps, or one value for the whole row where repeat_a (repeat_b) is set.
+template <int F>
+void binary_row(const float* a, bool repeat_a, const float* b, bool repeat_b, float* y, int64_t n) {
+  if (repeat_a) {
+    const V x = set(*a);
+    for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(apply<F>(x, in(b)), y); });
+  } else if (repeat_b) {
+    const V x = set(*b);
+    for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(apply<F>(in(a), x), y); });
+  } else {
+    for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(apply<F>(in(a), in(b)), y); });
+  }
+}
+
+void power_row(const float* a, bool repeat_a, const float* b, bool repeat_b, float* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = std::pow(a[repeat_a ? 0 : i], b[repeat_b ? 0 : i]);
+}
+
+using RowFunction = void (*)(const float*, bool, const float*, bool, float*, int64_t);
+constexpr RowFunction binary_rows[kBinaryCount] = {
+    binary_row<kAdd>,     binary_row<kSub>,     binary_row<kMul>, binary_row<kDiv>,
+    binary_row<kMaximum>, binary_row<kMinimum>, power_row};
+
+}  // namespace
+}  // namespace suiren::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace suiren::cpu {
+namespace {
+
+Reason accepts_numbers(const Call& c) { return c.in(0).dtype() == SR_BOOL ? "dtype" : nullptr; }
+
+template <int F>
+constexpr int64_t kGrain = F == kPow ? kGrainSlow : kGrainCheap;
+
+// y = f(a, b) for rows of f32, bf16 or f16 with byte strides (sy, sa, sb).
+void staged_row(DType dtype, auto row, int64_t n, char* y, int64_t sy, const char* a, int64_t sa,
+                const char* b, int64_t sb) {
+  if (dtype == kF32 && sy == 4 && (sa == 4 || sa == 0) && (sb == 4 || sb == 0) && (sa || sb))
+    return row(reinterpret_cast<const float*>(a), sa == 0, reinterpret_cast<const float*>(b), sb == 0,
+               reinterpret_cast<float*>(y), n);
+  float fa[kStage], fb[kStage], fy[kStage];
+  for (int64_t i = 0; i < n; i += kStage) {
+    const int64_t part = std::min(kStage, n - i);
+    const float* pa = staged(dtype, a + i * sa, sa, fa, part);
+    const float* pb = staged(dtype, b + i * sb, sb, fb, part);
+    row(pa, false, pb, false, fy, part);
+    unstage(dtype, fy, y + i * sy, sy, part);
+  }
+}
+
+template <int F, class T>
+void plain_row(int64_t n, char* const* p, const int64_t* s) {
+  for (int64_t i = 0; i < n; ++i)
+    *reinterpret_cast<T*>(p[0] + i * s[0]) =
+        scalar<F>(*reinterpret_cast<const T*>(p[1] + i * s[1]), *reinterpret_cast<const T*>(p[2] + i * s[2]));
+}
+
+void run_f32(const Walk& walk, DType dtype, int function, int64_t grain) {
+  const auto row = SUIREN_PICK(binary_rows)[function];
+  walk.run(grain, [&](int64_t n, char* const* p, const int64_t* s) {
+    staged_row(dtype, row, n, p[0], s[0], p[1], s[1], p[2], s[2]);
+  });
+}
+
+template <int F>
+void run(const Operand& y, const Operand& a, const Operand& b) {
+  const DType dtype = dtype_of_operand(a.dtype());
+  const Walk walk({y, a, b}, {dtype.size(), dtype.size(), dtype.size()});
+  if (computes_in_f32(dtype)) return run_f32(walk, dtype, F, kGrain<F>);
+  visit_dtype(dtype, [&]<class T>() {
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, float>)
+      walk.run(kGrain<F>, &plain_row<F, T>);
+  });
+}
+
+template <int F>
+void launch(const Call& c, void*) {
+  run<F>(c.out(0), c.in(0), c.in(1));
+}
+void accumulate(const Call& c, void*) { run<kAdd>(c.in(0), c.in(0), c.in(1)); }
+
+template <int F>
+constexpr Kernel binary(const char* op) {
+  return {op, "elementwise", 10, accepts_numbers, nullptr, launch<F>};
+}
+
+constexpr Kernel kKernels[] = {
+    binary<kAdd>("add"),         binary<kSub>("sub"),
+    binary<kMul>("mul"),         binary<kDiv>("div"),
+    binary<kMaximum>("maximum"), binary<kMinimum>("minimum"),
+    binary<kPow>("pow"),         {"accumulate", "elementwise", 10, accepts_numbers, nullptr, accumulate},
+};
+
+}  // namespace
+
+KernelList kernels_binary() { return kKernels; }
+
+}  // namespace suiren::cpu
+#endif

@@ -1,0 +1,36 @@
+// Every dtype to every dtype, any layout.
+
+#include "backends/cpu/convert.h"
+#include "backends/cpu/stage.h"
+#include "backends/cpu/walk.h"
+
+namespace suiren::cpu {
+namespace {
+
+template <class To, class From>
+void cast_row(int64_t n, char* const* p, const int64_t* s) {
+  To* y = reinterpret_cast<To*>(p[0]);
+  const From* x = reinterpret_cast<const From*>(p[1]);
+  const int64_t step = s[1] / static_cast<int64_t>(sizeof(From));
+  if (step == 1)
+    for (int64_t i = 0; i < n; ++i) y[i] = convert<To>(x[i]);
+  else
+    for (int64_t i = 0; i < n; ++i) y[i] = convert<To>(x[i * step]);
+}
+
+// Attribute: dtype.
+void cast(const Call& c, void*) {
+  const Operand y = c.out(0), x = c.in(0);
+  const DType to = dtype_of_operand(y.dtype()), from = dtype_of_operand(x.dtype());
+  const auto row = visit_dtype(
+      to, [&]<class To>() { return visit_dtype(from, []<class From>() { return cast_row<To, From>; }); });
+  Walk({y, x}, {to.size(), from.size()}).run(kGrainCheap / 2, row);
+}
+
+constexpr Kernel kKernels[] = {{"cast", "strided", 10, nullptr, nullptr, cast}};
+
+}  // namespace
+
+KernelList kernels_cast() { return kKernels; }
+
+}  // namespace suiren::cpu

@@ -1,0 +1,167 @@
+// Moving elements without arithmetic: copy, assign, full, arange, slice_backward, concat. By size, not by
+// dtype.
+
+#include <cstring>
+
+#include "backends/cpu/convert.h"
+#include "backends/cpu/stage.h"
+#include "backends/cpu/walk.h"
+
+namespace suiren::cpu {
+namespace {
+
+constexpr int64_t kTile = 16;  // rows and columns of a transposing block: its lines fit the first-level cache
+
+template <class W>
+void move_row(int64_t n, char* to, int64_t to_step, const char* from, int64_t from_step) {
+  for (int64_t i = 0; i < n; ++i) {
+    W word;
+    std::memcpy(&word, from + i * from_step, sizeof(W));
+    std::memcpy(to + i * to_step, &word, sizeof(W));
+  }
+}
+
+// Calls f.template operator()<W>() with an unsigned word of `bytes`.
+template <class F>
+void with_word(int64_t bytes, F&& f) {
+  if (bytes == 1) return f.template operator()<uint8_t>();
+  if (bytes == 2) return f.template operator()<uint16_t>();
+  if (bytes == 4) return f.template operator()<uint32_t>();
+  f.template operator()<uint64_t>();
+}
+
+// The last two dimensions in square tiles, when the source runs along the one before the last.
+template <class W>
+void transpose(const Walk& w) {
+  const int r = w.rank() - 2, q = w.rank() - 1;
+  const int64_t rows = w.dim(r), cols = w.dim(q), outer = w.numel() / (rows * cols);
+  const int64_t strips = (rows + kTile - 1) / kTile;
+  parallel_for(
+      outer * strips, std::max<int64_t>(1, kGrainCheap / (kTile * cols)), [&](int64_t begin, int64_t end) {
+        for (int64_t task = begin; task < end; ++task) {
+          char* to = w.base(0);
+          const char* from = w.base(1);
+          int64_t rest = task / strips;
+          for (int d = r - 1; d >= 0; --d) {
+            to += rest % w.dim(d) * w.stride(0, d);
+            from += rest % w.dim(d) * w.stride(1, d);
+            rest /= w.dim(d);
+          }
+          const int64_t first = task % strips * kTile, last = std::min(rows, first + kTile);
+          for (int64_t c = 0; c < cols; c += kTile)
+            for (int64_t i = first; i < last; ++i)
+              move_row<W>(std::min(kTile, cols - c), to + i * w.stride(0, r) + c * w.stride(0, q),
+                          w.stride(0, q), from + i * w.stride(1, r) + c * w.stride(1, q), w.stride(1, q));
+        }
+      });
+}
+
+void move(const Operand& to, const Operand& from) {
+  const int64_t size = dtype_of_operand(to.dtype()).size();
+  const Walk walk({to, from}, {size, size});
+  if (walk.numel() == 0) return;
+  const int last = walk.rank() - 1;
+  const auto magnitude = [](int64_t x) { return x < 0 ? -x : x; };
+  with_word(size, [&]<class W>() {
+    if (last >= 1 && walk.stride(1, last) != 0 &&
+        magnitude(walk.stride(1, last - 1)) < magnitude(walk.stride(1, last)) &&
+        walk.stride(1, last - 1) != 0)
+      return transpose<W>(walk);
+    walk.run(kGrainCheap, [&](int64_t n, char* const* p, const int64_t* s) {
+      if (s[0] == size && s[1] == size)
+        std::memmove(p[0], p[1], static_cast<size_t>(n * size));
+      else
+        move_row<W>(n, p[0], s[0], p[1], s[1]);
+    });
+  });
+}
+
+void copy(const Call& c, void*) { move(c.out(0), c.in(0)); }
+void assign(const Call& c, void*) { move(c.in(0), c.in(1)); }
+
+// Attributes: shape, value, dtype.
+void full(const Call& c, void*) {
+  const double value = c.attr_f64(1);
+  const Operand out = c.out(0);
+  visit_dtype(dtype_of_operand(out.dtype()), [&]<class T>() {
+    T* y = out.data<T>();
+    const T x = convert<T>(value);
+    parallel_for(out.numel(), kGrainCheap,
+                 [&](int64_t begin, int64_t end) { std::fill(y + begin, y + end, x); });
+  });
+}
+
+// Attributes: begin, step, count, dtype.
+void arange(const Call& c, void*) {
+  const double first = c.attr_f64(0), step = c.attr_f64(1);
+  const Operand out = c.out(0);
+  visit_dtype(dtype_of_operand(out.dtype()), [&]<class T>() {
+    T* y = out.data<T>();
+    for (int64_t i = 0; i < out.numel(); ++i) y[i] = convert<T>(first + static_cast<double>(i) * step);
+  });
+}
+
+// Rows of bytes: `count` runs of `bytes`, the i-th at base + i * step.
+void move_runs(int64_t count, int64_t bytes, char* to, int64_t to_step, const char* from, int64_t from_step) {
+  parallel_for(count, std::max<int64_t>(1, 4 * kGrainCheap / std::max<int64_t>(bytes, 1)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i)
+                   std::memcpy(to + i * to_step, from + i * from_step, static_cast<size_t>(bytes));
+               });
+}
+
+// Bytes of everything inside `axis`.
+int64_t inner_bytes(const Operand& x, int axis) {
+  int64_t bytes = dtype_of_operand(x.dtype()).size();
+  for (int d = axis + 1; d < x.rank(); ++d) bytes *= x.dim(d);
+  return bytes;
+}
+
+// Attributes: shape, axis, begin, step.
+void slice_backward(const Call& c, void*) {
+  const Operand g = c.in(0), y = c.out(0);
+  const int axis = static_cast<int>(c.attr_i64(1));
+  const int64_t begin = c.attr_i64(2), step = c.attr_i64(3);
+  const int64_t inner = inner_bytes(y, axis), extent = y.dim(axis), kept = g.dim(axis);
+  const int64_t total = y.numel() * dtype_of_operand(y.dtype()).size();
+  char* to = y.data<char>();
+  parallel_for(total, 4 * kGrainCheap,
+               [&](int64_t b, int64_t e) { std::memset(to + b, 0, static_cast<size_t>(e - b)); });
+  if (g.numel() == 0) return;
+  const char* from = g.data<char>();
+  const int64_t outer = total / (inner * extent);
+  if (step == 1)
+    return move_runs(outer, kept * inner, to + begin * inner, extent * inner, from, kept * inner);
+  for (int64_t o = 0; o < outer; ++o)
+    move_runs(kept, inner, to + (o * extent + begin) * inner, step * inner, from + o * kept * inner, inner);
+}
+
+// Attributes: axis.
+void concat(const Call& c, void*) {
+  const Operand y = c.out(0);
+  if (y.numel() == 0) return;
+  const int axis = static_cast<int>(c.attr_i64(0));
+  const int64_t inner = inner_bytes(y, axis), row = inner * y.dim(axis);
+  const int64_t outer = y.numel() * dtype_of_operand(y.dtype()).size() / row;
+  char* to = y.data<char>();
+  for (int i = 0; i < c.inputs(); ++i) {
+    const int64_t part = inner * c.in(i).dim(axis);
+    if (part > 0) move_runs(outer, part, to, row, c.in(i).data<char>(), part);
+    to += part;
+  }
+}
+
+constexpr Kernel kKernels[] = {
+    {"copy", "strided", 10, nullptr, nullptr, copy},
+    {"assign", "strided", 10, nullptr, nullptr, assign},
+    {"full", "fill", 10, nullptr, nullptr, full},
+    {"arange", "loop", 10, nullptr, nullptr, arange},
+    {"slice_backward", "runs", 10, row_major_inputs, nullptr, slice_backward},
+    {"concat", "runs", 10, row_major_inputs, nullptr, concat},
+};
+
+}  // namespace
+
+KernelList kernels_copy() { return kKernels; }
+
+}  // namespace suiren::cpu

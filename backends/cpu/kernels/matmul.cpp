@@ -1,0 +1,144 @@
+// Matrix products over any strides: which of the products in gemm.h a call is.
+
+#include <type_traits>
+#include <vector>
+
+#include "backends/cpu/gemm/gemm.h"
+#include "backends/cpu/packed_weights.h"
+#include "backends/cpu/stage.h"
+#include "backends/cpu/walk.h"
+
+namespace suiren::cpu {
+namespace {
+
+// The batch dimensions of a product, outermost first, merged where both operands step on evenly. Strides in
+// elements; 0 where an operand is broadcast.
+struct Batch {
+  int rank = 0;
+  int64_t dims[kMaxRank], a[kMaxRank], b[kMaxRank];
+
+  Batch(const Operand& x, const Operand& y, const Operand& out) {
+    for (int d = 0; d < out.rank() - 2; ++d) {
+      if (out.dim(d) == 1) continue;
+      add(out.dim(d), step(x, d - out.rank()), step(y, d - out.rank()));
+    }
+  }
+  static int64_t step(const Operand& x, int from_end) {
+    return -from_end > x.rank() || x.dim(from_end) == 1 ? 0 : x.stride(from_end);
+  }
+  void add(int64_t extent, int64_t sa, int64_t sb) {
+    if (rank > 0 && a[rank - 1] == sa * extent && b[rank - 1] == sb * extent) {
+      dims[rank - 1] *= extent, a[rank - 1] = sa, b[rank - 1] = sb;
+    } else {
+      dims[rank] = extent, a[rank] = sa, b[rank] = sb;
+      ++rank;
+    }
+  }
+};
+
+template <class T>
+MatrixView<T> matrix(const Operand& x) {
+  return {x.data<T>(), x.dim(-2), x.dim(-1), x.stride(-2), x.stride(-1)};
+}
+
+template <class T>
+void multiply(const Operand& x, const Operand& y, const Operand& out) {
+  MatrixView<T> a = matrix<T>(x), b = matrix<T>(y);
+  T* c = out.data<T>();
+  Batch batch(x, y, out);
+  if (batch.rank == 1 && batch.b[0] == 0 && (a.rows == 1 || batch.a[0] == a.rows * a.row_stride)) {
+    if (a.rows == 1) a.row_stride = batch.a[0];  // [B, M, K] x [K, N]: one product of B * M rows
+    a.rows *= batch.dims[0];
+    batch.rank = 0;
+  }
+  std::shared_ptr<const PackedB> packed;
+  GemmOptions options;
+  if constexpr (!std::is_same_v<T, double>) {
+    bool one = y.stable() && b.rows > 0 && b.cols > 0;
+    for (int i = 0; i < batch.rank; ++i) one = one && batch.b[i] == 0;
+    if (one) packed = packed_weight(y), options.packed = packed.get();
+  }
+  if (batch.rank == 0) return gemm(a, b, c, b.cols, options);
+  const int last = batch.rank - 1;
+  const int64_t size = a.rows * b.cols;
+  int64_t outer = 1;
+  for (int i = 0; i < last; ++i) outer *= batch.dims[i];
+  for (int64_t i = 0; i < outer; ++i) {
+    MatrixView<T> ai = a, bi = b;
+    int64_t rest = i;
+    for (int d = last - 1; d >= 0; --d) {
+      ai.data += rest % batch.dims[d] * batch.a[d];
+      bi.data += rest % batch.dims[d] * batch.b[d];
+      rest /= batch.dims[d];
+    }
+    gemm_batched(batch.dims[last], ai, batch.a[last], bi, batch.b[last], c + i * batch.dims[last] * size,
+                 size, b.cols, options);
+  }
+}
+
+void matmul(const Call& c, void*) {
+  if (c.out(0).numel() == 0) return;
+  visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() {
+    if constexpr (!std::is_integral_v<T>) multiply<T>(c.in(0), c.in(1), c.out(0));
+  });
+}
+
+// y = sum over i of a[i] b[i], ascending. Each product is complete before it is added, so that the sum is the
+// same when the matrices come one at a time; a product of one block of k may add itself.
+template <class T>
+void add_products(int64_t count, MatrixView<T> a, int64_t a_step, MatrixView<T> b, int64_t b_step, T* y) {
+  const int64_t size = a.rows * b.cols;
+  std::vector<T> product;
+  for (int64_t i = 0; i < count; ++i, a.data += a_step, b.data += b_step) {
+    if (i == 0 || a.cols <= kGemmKBlock) {
+      gemm(a, b, y, b.cols, {.accumulate = i > 0});
+      continue;
+    }
+    product.resize(static_cast<size_t>(size));
+    gemm(a, b, product.data(), b.cols);
+    parallel_for(size, kGrainCheap, [&](int64_t begin, int64_t end) {
+      for (int64_t j = begin; j < end; ++j) y[j] += product[static_cast<size_t>(j)];
+    });
+  }
+  if (count == 0) std::fill(y, y + size, T(0));
+}
+
+// A row-major f32 copy of a bf16 or f16 operand.
+std::vector<float> widened(const Operand& x) {
+  std::vector<float> to(static_cast<size_t>(x.numel()));
+  const DType dtype = dtype_of_operand(x.dtype());
+  int64_t done = 0;
+  Walk({x}, {dtype.size()}).range(0, x.numel(), [&](int64_t n, char* const* p, const int64_t* s) {
+    stage(dtype, p[0], s[0], to.data() + done, n);
+    done += n;
+  });
+  return to;
+}
+
+void matmul_sum(const Call& c, void*) {
+  const Operand a = c.in(0), b = c.in(1), y = c.out(0);
+  const int64_t count = a.dim(0), M = a.dim(1), K = a.dim(2), N = b.dim(2);
+  if (y.numel() == 0) return;
+  const DType dtype = dtype_of_operand(a.dtype());
+  if (dtype == kF64)
+    return add_products(count, matrix<double>(a), a.stride(0), matrix<double>(b), b.stride(0),
+                        y.data<double>());
+  if (dtype == kF32)
+    return add_products(count, matrix<float>(a), a.stride(0), matrix<float>(b), b.stride(0), y.data<float>());
+  const std::vector<float> wide_a = widened(a), wide_b = widened(b);
+  std::vector<float> sum(static_cast<size_t>(M * N));
+  add_products(count, MatrixView<float>{wide_a.data(), M, K, K, 1}, M * K,
+               MatrixView<float>{wide_b.data(), K, N, N, 1}, K * N, sum.data());
+  unstage(dtype, sum.data(), y.data<char>(), dtype.size(), M * N);
+}
+
+constexpr Kernel kKernels[] = {
+    {"matmul", "gemm", 10, nullptr, nullptr, matmul},
+    {"matmul_sum", "gemm", 10, nullptr, nullptr, matmul_sum},
+};
+
+}  // namespace
+
+KernelList kernels_matmul() { return kKernels; }
+
+}  // namespace suiren::cpu
