@@ -1,12 +1,14 @@
 #include "suiren/ops/arithmetic/arithmetic.h"
 
 #include <cmath>
-#include <limits>
 
 #include "suiren/core/dispatch.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/common.h"
+#include "suiren/ops/compare/compare.h"
 #include "suiren/ops/full/full.h"
 #include "suiren/ops/reduce/reduce.h"
+#include "suiren/ops/unary/unary.h"
 
 namespace suiren {
 namespace {
@@ -82,7 +84,7 @@ struct Sub : Binary<Sub> {
   static Wide real(Wide a, Wide b) { return a - b; }
   static int64_t whole(uint64_t a, uint64_t b) { return static_cast<int64_t>(a - b); }
   static Grads vjp(const NoAttrs&, const Vjp& c) {
-    return {grad_of(0, c, [&] { return c.grad(); }), grad_of(1, c, [&] { return c.grad() * -1; })};
+    return {grad_of(0, c, [&] { return c.grad(); }), grad_of(1, c, [&] { return -c.grad(); })};
   }
 };
 
@@ -110,8 +112,51 @@ struct Div : Binary<Div> {
   }
   static Grads vjp(const NoAttrs&, const Vjp& c) {  // dy/db = -a / b^2 = -y / b
     return {grad_of(0, c, [&] { return c.grad() / c.in(1); }),
-            grad_of(1, c, [&] { return c.grad() * c.out(0) / c.in(1) * -1; })};
+            grad_of(1, c, [&] { return -(c.grad() * c.out(0) / c.in(1)); })};
   }
+};
+
+struct Pow : Binary<Pow> {
+  static constexpr OpName name = "pow";
+  static constexpr const char* doc = "y = a^b";
+  static constexpr DTypes dtypes = kFloating;
+  static constexpr uint32_t saved_inputs = 0b11, saved_outputs = 1;
+  static constexpr double a_low = 0.2, a_high = 2, b_low = -2, b_high = 3;
+  static Wide real(Wide a, Wide b) { return std::pow(a, b); }
+  static int64_t whole(int64_t, int64_t) { return 0; }  // infer refuses integers
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    return {grad_of(0, c, [&] { return c.grad() * c.in(1) * pow(c.in(0), c.in(1) - 1); }),
+            grad_of(1, c, [&] { return c.grad() * c.out(0) * log(c.in(0)); })};
+  }
+};
+
+// What maximum and minimum share; Row::ahead(a, b) is true where a is the chosen one.
+template <class Row>
+struct Choice : Binary<Row> {
+  static constexpr uint32_t saved_inputs = 0b11;
+  static Wide real(Wide a, Wide b) { return std::isnan(a) || std::isnan(b) ? a + b : Row::whole(a, b); }
+  // 1 where a is ahead, 1/2 where they are equal, 0 where b is.
+  static Tensor share(const Tensor& a, const Tensor& b) {
+    return (cast(Row::ahead(a, b), a.dtype()) + 1 - cast(Row::ahead(b, a), a.dtype())) * 0.5;
+  }
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    return {grad_of(0, c, [&] { return c.grad() * share(c.in(0), c.in(1)); }),
+            grad_of(1, c, [&] { return c.grad() * share(c.in(1), c.in(0)); })};
+  }
+};
+
+struct Maximum : Choice<Maximum> {
+  static constexpr OpName name = "maximum";
+  static constexpr const char* doc = "y = the larger of a and b";
+  static auto whole(auto a, auto b) { return a > b ? a : b; }
+  static Tensor ahead(const Tensor& a, const Tensor& b) { return gt(a, b); }
+};
+
+struct Minimum : Choice<Minimum> {
+  static constexpr OpName name = "minimum";
+  static constexpr const char* doc = "y = the smaller of a and b";
+  static auto whole(auto a, auto b) { return a < b ? a : b; }
+  static Tensor ahead(const Tensor& a, const Tensor& b) { return lt(a, b); }
 };
 
 Tensor beside(const Tensor& x, double value) {
@@ -126,6 +171,10 @@ Tensor add(const Tensor& a, const Tensor& b) { return dispatch<Add>({}, a, b); }
 Tensor sub(const Tensor& a, const Tensor& b) { return dispatch<Sub>({}, a, b); }
 Tensor mul(const Tensor& a, const Tensor& b) { return dispatch<Mul>({}, a, b); }
 Tensor div(const Tensor& a, const Tensor& b) { return dispatch<Div>({}, a, b); }
+Tensor pow(const Tensor& a, const Tensor& b) { return dispatch<Pow>({}, a, b); }
+Tensor pow(const Tensor& a, double b) { return pow(a, beside(a, b)); }
+Tensor maximum(const Tensor& a, const Tensor& b) { return dispatch<Maximum>({}, a, b); }
+Tensor minimum(const Tensor& a, const Tensor& b) { return dispatch<Minimum>({}, a, b); }
 
 Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 Tensor operator+(const Tensor& a, double b) { return add(a, beside(a, b)); }
@@ -140,6 +189,9 @@ Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
 Tensor operator/(const Tensor& a, double b) { return div(a, beside(a, b)); }
 Tensor operator/(double a, const Tensor& b) { return div(beside(b, a), b); }
 
-OpList ops_arithmetic() { return {&op_info<Add>(), &op_info<Sub>(), &op_info<Mul>(), &op_info<Div>()}; }
+OpList ops_arithmetic() {
+  return {&op_info<Add>(), &op_info<Sub>(),     &op_info<Mul>(),    &op_info<Div>(),
+          &op_info<Pow>(), &op_info<Maximum>(), &op_info<Minimum>()};
+}
 
 }  // namespace suiren

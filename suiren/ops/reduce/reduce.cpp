@@ -1,9 +1,12 @@
 #include "suiren/ops/reduce/reduce.h"
 
+#include <cmath>
+
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
 #include "suiren/ops/common.h"
+#include "suiren/ops/compare/compare.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren {
@@ -119,6 +122,170 @@ struct Mean : Reduce {
   }
 };
 
+// What max and min share; Row::beats(x, y) is true where x displaces y.
+template <class Row>
+struct Extremum : Reduce {
+  static constexpr DTypes dtypes = kNumbers;
+  static constexpr uint32_t saved_inputs = 1, saved_outputs = 1;
+  static Specs infer(const Attrs& a, const TensorSpec& x) {
+    check_dtype(dtypes, "x", x);
+    const Shape shape = result_shape(a, x);
+    SR_CHECK_AS(kShape, shape.numel() == 0 || reduced_count(a.axes, x.shape) > 0,
+                "x with shape {} has no elements along axes {} to choose from", x.shape, a.axes);
+    return {{x.dtype, shape, x.device}};
+  }
+  static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
+    const HostArray& x = in[0];
+    const Shape kept = kept_shape(a.axes, x.shape);
+    std::vector<bool> started(out[0].v.size());
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      const int64_t o = broadcast_index(i, x.shape, kept);
+      if (!started[static_cast<size_t>(o)] || Row::beats(x[i], out[0][o]) || std::isnan(x[i]))
+        out[0][o] = x[i];
+      started[static_cast<size_t>(o)] = true;
+    }
+  }
+  static Grads vjp(const Attrs& a, const Vjp& c) {  // equal extrema share the gradient
+    const Tensor x = c.in(0);
+    const Tensor hit = cast(eq(x, spread(a, c.out(0), x.shape())), x.dtype());
+    return {spread(a, c.grad(), x.shape()) * hit / sum(hit, a.axes, true)};
+  }
+  static Samples samples() {
+    Samples all = samples_of([](Shape s, double, double) { return distinct(s, -100, 100); });
+    all.push_back(bad(Attrs{{0}, false}, {real({0, 4})},
+                      "x with shape [0, 4] has no elements along axes [0] to choose from"));
+    all.push_back(bad(Attrs{{0}, false}, {boolean({3})}, "x is bool, expected a number; cast it first"));
+    return all;
+  }
+};
+
+struct Max : Extremum<Max> {
+  static constexpr OpName name = "max";
+  static constexpr const char* doc = "y = largest x over axes; NaN wins; equals share the gradient";
+  static bool beats(Wide x, Wide y) { return x > y; }
+};
+
+struct Min : Extremum<Min> {
+  static constexpr OpName name = "min";
+  static constexpr const char* doc = "y = smallest x over axes; NaN wins; equals share the gradient";
+  static bool beats(Wide x, Wide y) { return x < y; }
+};
+
+struct Argmax {
+  static constexpr OpName name = "argmax";
+  static constexpr const char* doc = "y = first k with the largest x[..., k, ...]; NaN counts as the largest";
+  struct Attrs {
+    int64_t axis;
+  };
+  static constexpr auto fields = std::tuple{field("axis", &Attrs::axis)};
+  static constexpr DTypes dtypes = kNumbers;
+  static constexpr const char* no_gradient = "its result is an index";
+  static Specs infer(const Attrs& a, const TensorSpec& x) {
+    check_dtype(dtypes, "x", x);
+    check_axis(a.axis, x);
+    Shape shape = x.shape;
+    shape.erase(static_cast<int>(a.axis));
+    SR_CHECK_AS(kShape, shape.numel() == 0 || x.shape.numel() > 0,
+                "x with shape {} has no elements along dimension {} to choose from", x.shape, a.axis);
+    return {{kI64, shape, x.device}};
+  }
+  static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
+    const HostArray& x = in[0];
+    const AxisView v(x.shape, a.axis);
+    for (int64_t o = 0; o < v.outers; ++o)
+      for (int64_t i = 0; i < v.inners; ++i) {
+        int64_t best = 0;
+        for (int64_t k = 1; k < v.extent; ++k) {
+          const Wide y = x[v.at(o, best, i)], candidate = x[v.at(o, k, i)];
+          if (candidate > y || (std::isnan(candidate) && !std::isnan(y))) best = k;
+        }
+        out[0][o * v.inners + i] = static_cast<Wide>(best);
+      }
+  }
+  static Samples samples() {
+    const auto x = [](Shape s) { return distinct(s, -100, 100); };
+    return {
+        sample(Attrs{0}, {x({1})}),
+        sample(Attrs{0}, {x({37})}),
+        sample(Attrs{1}, {x({3, 5})}),
+        sample(Attrs{0}, {x({3, 5})}),
+        sample(Attrs{1}, {x({2, 6, 3})}),
+        sample(Attrs{3}, {x({2, 1, 3, 4})}),
+        sample(Attrs{1}, {x({0, 4})}),
+        sample(Attrs{0}, {real({9}, 1, 1)}),  // all equal: the first
+        bad(Attrs{0}, {real({0, 4})}, "x with shape [0, 4] has no elements along dimension 0 to choose from"),
+        bad(Attrs{2}, {x({3, 5})}, "dimension 2 is out of range for x with shape [3, 5]"),
+        bad(Attrs{0}, {boolean({3})}, "x is bool, expected a number; cast it first")};
+  }
+};
+
+struct SumSquares {
+  static constexpr OpName name = "sum_squares";
+  static constexpr const char* doc = "y = sum of x^2 over all elements, in f64";
+  using Attrs = NoAttrs;
+  static constexpr auto fields = std::tuple{};
+  static constexpr DTypes dtypes = kFloating;
+  static Specs infer(const NoAttrs&, const TensorSpec& x) {
+    check_dtype(dtypes, "x", x);
+    return {{kF64, {}, x.device}};
+  }
+  static void reference(const NoAttrs&, std::span<const HostArray> in, std::span<HostArray> out) {
+    for (Wide x : in[0].v) out[0][0] += x * x;
+  }
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    const Tensor x = c.in(0);
+    return {cast(c.grad(), x.dtype()) * x * 2};
+  }
+  static Samples samples() {
+    return {sample(NoAttrs{}, {real({})}),
+            sample(NoAttrs{}, {real({37})}),
+            sample(NoAttrs{}, {real({5, 7})}),
+            sample(NoAttrs{}, {real({2, 3, 4})}),
+            sample(NoAttrs{}, {real({2, 1, 3, 4})}),
+            sample(NoAttrs{}, {real({0, 3})}),
+            bad(NoAttrs{}, {boolean({3})}, "x is bool, expected a floating type; cast it first")};
+  }
+};
+
+struct Cumsum {
+  static constexpr OpName name = "cumsum";
+  static constexpr const char* doc = "y[k] = x[0] + ... + x[k] along axis; reverse: x[k] + ... + x[n-1]";
+  struct Attrs {
+    int64_t axis;
+    bool reverse;
+  };
+  static constexpr auto fields = std::tuple{field("axis", &Attrs::axis), field("reverse", &Attrs::reverse)};
+  static constexpr DTypes dtypes = kAnyType;
+  static constexpr uint32_t saved_inputs = 0;
+  static Specs infer(const Attrs& a, const TensorSpec& x) {
+    check_axis(a.axis, x);
+    return {{x.dtype.is_floating() ? x.dtype : kI64, x.shape, x.device}};
+  }
+  static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
+    const AxisView v(in[0].shape, a.axis);
+    for (int64_t o = 0; o < v.outers; ++o)
+      for (int64_t i = 0; i < v.inners; ++i) {
+        Wide total = 0;
+        for (int64_t k = 0; k < v.extent; ++k) {
+          const int64_t at = v.at(o, a.reverse ? v.extent - 1 - k : k, i);
+          out[0][at] = total = add_wide(in[0].dtype, total, in[0][at]);
+        }
+      }
+  }
+  static Grads vjp(const Attrs& a, const Vjp& c) { return {cumsum(c.grad(), a.axis, !a.reverse)}; }
+  static Samples samples() {
+    return {sample(Attrs{0, false}, {real({1})}),
+            sample(Attrs{0, false}, {real({37})}),
+            sample(Attrs{0, true}, {real({37})}),
+            sample(Attrs{1, false}, {real({3, 5})}),
+            sample(Attrs{0, true}, {real({3, 5})}),
+            sample(Attrs{1, false}, {real({2, 6, 3})}),
+            sample(Attrs{3, true}, {real({2, 1, 3, 4})}),
+            sample(Attrs{0, false}, {real({0, 4})}),
+            bad(Attrs{2, false}, {real({3, 5})}, "dimension 2 is out of range for x with shape [3, 5]")};
+  }
+};
+
 // Ascending positive axes; all of them when none are named.
 Dims resolved(const Dims& axes, int rank) {
   bool reduced[kMaxRank] = {};
@@ -141,6 +308,17 @@ Tensor sum(const Tensor& x, const Dims& axes, bool keep) {
 Tensor mean(const Tensor& x, const Dims& axes, bool keep) {
   return dispatch<Mean>({resolved(axes, x.rank()), keep}, x);
 }
+Tensor max(const Tensor& x, const Dims& axes, bool keep) {
+  return dispatch<Max>({resolved(axes, x.rank()), keep}, x);
+}
+Tensor min(const Tensor& x, const Dims& axes, bool keep) {
+  return dispatch<Min>({resolved(axes, x.rank()), keep}, x);
+}
+Tensor argmax(const Tensor& x, int64_t axis) { return dispatch<Argmax>({normalize_axis(axis, x.rank())}, x); }
+Tensor sum_squares(const Tensor& x) { return dispatch<SumSquares>({}, x); }
+Tensor cumsum(const Tensor& x, int64_t axis, bool reverse) {
+  return dispatch<Cumsum>({normalize_axis(axis, x.rank()), reverse}, x);
+}
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
@@ -153,6 +331,9 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   return reshape(axes.empty() ? x : sum(x, axes, true), shape);
 }
 
-OpList ops_reduce() { return {&op_info<Sum>(), &op_info<Mean>()}; }
+OpList ops_reduce() {
+  return {&op_info<Sum>(),    &op_info<Mean>(),       &op_info<Max>(),   &op_info<Min>(),
+          &op_info<Argmax>(), &op_info<SumSquares>(), &op_info<Cumsum>()};
+}
 
 }  // namespace suiren

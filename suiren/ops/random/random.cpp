@@ -1,0 +1,90 @@
+#include "suiren/ops/random/random.h"
+
+#include "suiren/base/philox.h"
+#include "suiren/core/dispatch.h"
+#include "suiren/ops/common.h"
+
+namespace suiren {
+namespace {
+
+// What the two distributions share: element i is value(attributes, seed, stream, i), in f64.
+template <class Row>
+struct Random {
+  struct Attrs {
+    Shape shape;
+    double a, b;           // low and high, or mean and standard deviation
+    int64_t seed, stream;  // the bits of the unsigned numbers
+    DType dtype;
+  };
+  static constexpr DTypes dtypes = kFloating;
+  static constexpr const char* no_gradient = "it has no inputs";
+  static Specs infer(const Attrs& a) {
+    check_extents(a.shape);
+    SR_CHECK_AS(kShape, dtypes.has(a.dtype), "dtype is {}, expected a floating type", a.dtype);
+    Row::check(a);
+    return {{a.dtype, a.shape, {}}};
+  }
+  static void reference(const Attrs& a, std::span<const HostArray>, std::span<HostArray> out) {
+    const auto seed = static_cast<uint64_t>(a.seed), stream = static_cast<uint64_t>(a.stream);
+    for (int64_t i = 0; i < out[0].numel(); ++i)
+      out[0][i] = Row::value(a, seed, stream, static_cast<uint64_t>(i));
+  }
+  static Samples samples() {
+    return {sample(Attrs{{}, 0, 1, 1, 0, kF32}, {}),
+            sample(Attrs{{1}, 0, 1, 1, 7, kF64}, {}),
+            sample(Attrs{{1000}, -2, 3, -5, 1, kF32}, {}),
+            sample(Attrs{{3, 5}, 10, 10, 2, 0, kBF16}, {}),
+            sample(Attrs{{2, 3, 4}, 0, 1, 3, 0, kF16}, {}),
+            sample(Attrs{{2, 1, 3, 5}, 0.5, 1.5, 4, -1, kF64}, {}),
+            sample(Attrs{{0, 3}, 0, 1, 1, 0, kF32}, {}),
+            bad(Attrs{{2, -1}, 0, 1, 1, 0, kF32}, {}, "shape [2, -1] has a negative extent"),
+            bad(Attrs{{2}, 0, 1, 1, 0, kI32}, {}, "dtype is i32, expected a floating type"),
+            bad(Attrs{{2}, 0, -1, 1, 0, kF32}, {}, Row::complaint)};
+  }
+};
+
+struct Uniform : Random<Uniform> {
+  static constexpr OpName name = "uniform";
+  static constexpr const char* doc =
+      "y[i] = low + (high - low) * u, u = Philox uniform i of (seed, stream) in [0, 1)";
+  static constexpr auto fields = std::tuple{field("shape", &Attrs::shape),   field("low", &Attrs::a),
+                                            field("high", &Attrs::b),        field("seed", &Attrs::seed),
+                                            field("stream", &Attrs::stream), field("dtype", &Attrs::dtype)};
+  static constexpr const char* complaint = "the bounds are 0 and -1, expected low <= high";
+  static void check(const Attrs& a) {
+    SR_CHECK(a.a <= a.b, "the bounds are {} and {}, expected low <= high", a.a, a.b);
+  }
+  static double value(const Attrs& a, uint64_t seed, uint64_t stream, uint64_t i) {
+    return a.a + (a.b - a.a) * philox_uniform(seed, stream, i);
+  }
+};
+
+struct Normal : Random<Normal> {
+  static constexpr OpName name = "normal";
+  static constexpr const char* doc = "y[i] = mean + std * z, z = Philox normal i of (seed, stream)";
+  static constexpr auto fields = std::tuple{field("shape", &Attrs::shape),   field("mean", &Attrs::a),
+                                            field("std", &Attrs::b),         field("seed", &Attrs::seed),
+                                            field("stream", &Attrs::stream), field("dtype", &Attrs::dtype)};
+  static constexpr const char* complaint = "std is -1, expected at least 0";
+  static void check(const Attrs& a) { SR_CHECK(a.b >= 0, "std is {}, expected at least 0", a.b); }
+  static double value(const Attrs& a, uint64_t seed, uint64_t stream, uint64_t i) {
+    return a.a + a.b * philox_normal(seed, stream, i);
+  }
+};
+
+}  // namespace
+
+Tensor uniform(const Shape& shape, double low, double high, uint64_t seed, uint64_t stream, DType dtype,
+               const Device& device) {
+  const Uniform::Attrs a{shape, low, high, static_cast<int64_t>(seed), static_cast<int64_t>(stream), dtype};
+  return run_op(op_info<Uniform>(), &a, {}, device)[0];
+}
+Tensor normal(const Shape& shape, double mean, double std, uint64_t seed, uint64_t stream, DType dtype,
+              const Device& device) {
+  const Normal::Attrs a{shape, mean, std, static_cast<int64_t>(seed), static_cast<int64_t>(stream), dtype};
+  return run_op(op_info<Normal>(), &a, {}, device)[0];
+}
+
+OpList ops_random() { return {&op_info<Uniform>(), &op_info<Normal>()}; }
+
+}  // namespace suiren
