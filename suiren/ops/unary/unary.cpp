@@ -38,6 +38,7 @@ struct Unary {
 
 enum Keeps : uint32_t { kNothing = 0, kX = 1, kY = 2 };  // what the tape keeps for the gradient
 
+// Step functions have no gradient, so those below that need one read a detached value.
 // Type, name, formula; dtypes; where samples are drawn; f(x); what is kept; gradient from g, x and y by ops.
 #define UNARY(Type, op, formula, types, from, to, f, keeps, gradient)                      \
   struct Type : Unary<Type> {                                                              \
@@ -72,8 +73,8 @@ Tensor silu_slope(const Tensor& x, const Tensor& s) { return s * (1 + x * (1 - s
 
 // clang-format off
 UNARY(Neg,        "neg",        "y = -x",                          kNumbers,  -2,  2,  -x,                                     kNothing, -g)
-UNARY(Abs,        "abs",        "y = |x|",                         kNumbers,  -2,  2,  std::fabs(x),                           kX, g * sign(x))
-UNARY(Relu,       "relu",       "y = max(x, 0)",                   kNumbers,  -2,  2,  x <= 0 ? 0 : x,                         kY, g * sign(y))
+UNARY(Abs,        "abs",        "y = |x|",                         kNumbers,  -2,  2,  std::fabs(x),                           kX, g * sign(x.detach()))
+UNARY(Relu,       "relu",       "y = max(x, 0)",                   kNumbers,  -2,  2,  x <= 0 ? 0 : x,                         kY, g * sign(y.detach()))
 UNARY(Exp,        "exp",        "y = e^x",                         kFloating, -4,  4,  std::exp(x),                            kY, g * y)
 UNARY(Log,        "log",        "y = ln x",                        kFloating, 0.2, 4,  std::log(x),                            kX, g / x)
 UNARY(Sqrt,       "sqrt",       "y = sqrt(x)",                     kFloating, 0.2, 4,  std::sqrt(x),                           kY, g * 0.5 / y)
