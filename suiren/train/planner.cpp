@@ -1,0 +1,34 @@
+#include "suiren/train/planner.h"
+
+#include "suiren/base/cpu.h"
+#include "suiren/base/error.h"
+#include "suiren/train/progress.h"
+
+namespace suiren::train {
+
+MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimizer_states) {
+  const int64_t f32 = 4, n = c.parameter_count();
+  const int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
+  // Kept for the backward pass in each layer: two residual sums, two normed inputs, q k v before and after rotation,
+  // the attention's result, gate, up and their product. The backward pass holds about one layer's worth more.
+  const int64_t layer = 4 * c.hidden_size + 3 * q + 3 * kv + 3 * c.intermediate_size;
+  MemoryPlan p;
+  p.weights = n * f32;
+  p.gradients = 2 * n * f32;  // the sum, and the newest sequence's
+  p.optimizer = optimizer_states * n * f32;
+  p.packed = 2 * n * f32;
+  p.activations = ((c.num_hidden_layers + 1) * layer + 3 * c.vocab_size) * T * f32;
+  return p;
+}
+
+double training_flops_per_token(const models::TransformerConfig& c, int64_t T) {
+  return 6.0 * static_cast<double>(c.parameter_count()) + 6.0 * static_cast<double>(c.num_hidden_layers * T * c.hidden_size);
+}
+
+void check_memory(const MemoryPlan& plan) {
+  const int64_t available = memory_available();
+  SR_CHECK(plan.total() <= available, "this run needs about {}, and {} are free; make the model or the sequence smaller, or free memory",
+           format_bytes(static_cast<double>(plan.total())), format_bytes(static_cast<double>(available)));
+}
+
+}  // namespace suiren::train

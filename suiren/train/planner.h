@@ -1,0 +1,26 @@
+#pragma once
+// What a run will take, before it starts. Pure functions.
+
+#include <cstdint>
+
+#include "suiren/models/config.h"
+
+namespace suiren::train {
+
+/// Bytes, by what holds them. One sequence is in flight at a time, whatever the batch.
+struct MemoryPlan {
+  int64_t weights = 0, gradients = 0, optimizer = 0;
+  int64_t packed = 0;       ///< the chip's own copies of the weights, both ways round
+  int64_t activations = 0;  ///< of one sequence, with the logits and their gradient
+  int64_t total() const { return weights + gradients + optimizer + packed + activations; }
+};
+/// `optimizer_states`: f32 numbers kept for each parameter (AdamW 2, momentum 1).
+MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t sequence_length, int optimizer_states);
+
+/// Floating-point operations to train on one token: 6 parameters + 6 layers length hidden (causal attention counted once).
+double training_flops_per_token(const models::TransformerConfig& c, int64_t sequence_length);
+
+/// Throws Error{kInvalid} with both numbers when the plan exceeds the memory that is left (cgroup too).
+void check_memory(const MemoryPlan& plan);
+
+}  // namespace suiren::train

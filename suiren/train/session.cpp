@@ -1,0 +1,147 @@
+#include "suiren/train/session.h"
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "suiren/base/file.h"
+#include "suiren/base/interrupt.h"
+#include "suiren/core/autograd.h"
+#include "suiren/io/json.h"
+#include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/reduce/reduce.h"
+#include "suiren/optim/clip.h"
+#include "suiren/text/tokenizer.h"
+
+namespace suiren::train {
+namespace {
+
+std::string file_digest(const std::string& path) { return sha256(MappedFile(path).text()); }
+
+// A model folder's tokenizer must be the one that the shards were made with.
+void check_tokenizer(const TrainConfig& c, const DataSource& data) {
+  const std::string path = c.init_from + "/tokenizer.json";
+  if (c.init_from.empty() || data.tokenizer_digest.empty() || !std::filesystem::exists(path)) return;
+  const std::string digest = text::Tokenizer::load(path).digest();
+  SR_CHECK(digest == data.tokenizer_digest,
+           "the shards in {} were made with another tokenizer ({:.12}) than {} ({:.12}); build them again with suiren data build --tokenizer {}",
+           c.data.shards, data.tokenizer_digest, c.init_from, digest, path);
+}
+
+}  // namespace
+
+std::vector<int32_t> holdout_stream(const data::Shards& shards) {
+  const data::Tokens& held = *shards.holdout();
+  std::vector<int32_t> stream(static_cast<size_t>(held.size()) + 1);
+  stream[0] = static_cast<int32_t>(shards.end_id());
+  held.read(0, std::span<int32_t>(stream).subspan(1));
+  return stream;
+}
+
+DataSource open_data(const TrainConfig& c) {
+  DataSource d;
+  if (!c.data.tokens.empty()) {
+    d.tokens = std::make_shared<data::Tokens>(data::Tokens::open(c.data.tokens));
+    d.digest = file_digest(c.data.tokens);
+    return d;
+  }
+  const data::Shards shards = data::Shards::open(c.data.shards);
+  d.tokens = shards.train();
+  d.digest = file_digest(c.data.shards + "/index.json");
+  d.tokenizer = c.data.shards + "/tokenizer.json";
+  d.tokenizer_digest = shards.tokenizer_digest();
+  d.vocab_size = shards.vocab_size();
+  d.end_token = shards.end_id();
+  if (shards.holdout_counts().documents > 0) d.heldout = holdout_stream(shards);
+  check_tokenizer(c, d);
+  return d;
+}
+
+models::TransformerConfig model_config(const TrainConfig& c, const DataSource& data) {
+  models::TransformerConfig m = c.init_from.empty() ? models::TransformerConfig::from_json(io::parse_json(c.model_json, "model"), "model")
+                                                    : models::TransformerConfig::load(c.init_from);
+  if (data.end_token) {
+    SR_CHECK(data.vocab_size <= m.vocab_size, "the tokenizer has {} tokens, the model only {}; set model.vocab_size to {} or more",
+             data.vocab_size, m.vocab_size, data.vocab_size);
+    m.bos_token_id = *data.end_token;
+    m.eos_token_ids = {*data.end_token};
+  } else if (c.init_from.empty()) {  // raw tokens say nothing of special ids; LlamaConfig's may lie beyond a small vocabulary
+    if (m.bos_token_id && *m.bos_token_id >= m.vocab_size) m.bos_token_id.reset();
+    std::erase_if(m.eos_token_ids, [&](int64_t id) { return id >= m.vocab_size; });
+  }
+  m.validate();
+  return m;
+}
+
+int64_t sequence_length(const TrainConfig& c, const models::TransformerConfig& m) {
+  const int64_t T = c.data.sequence_length > 0 ? c.data.sequence_length : m.max_position_embeddings;
+  SR_CHECK(T <= m.max_position_embeddings, "data.sequence_length is {}, longer than the model's {} positions; shorten it or raise model.max_position_embeddings",
+           T, m.max_position_embeddings);
+  return T;
+}
+
+data::Loader make_loader(const TrainConfig& c, const DataSource& d, const models::TransformerConfig& m) {
+  return data::Loader(d.tokens, {.sequence_length = sequence_length(c, m),
+                                 .order = data::parse_order(c.data.order),
+                                 .seed = c.seed,
+                                 .vocab_size = m.vocab_size,
+                                 .sequences_per_step = c.sequences_per_step()});
+}
+
+std::unique_ptr<models::Transformer> make_model(const TrainConfig& c, const models::TransformerConfig& m) {
+  if (!c.init_from.empty()) return models::Transformer::load(c.init_from);
+  return std::make_unique<models::Transformer>(m, c.seed);
+}
+
+std::unique_ptr<optim::Optimizer> make_optimizer(const TrainConfig& c, models::Transformer& model) {
+  const OptimizerConfig& o = c.optimizer;
+  const optim::AdamWOptions adam{.beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps, .weight_decay = o.weight_decay};
+  if (o.name == "sgd") return optim::sgd(model.named_parameters(), {.momentum = o.momentum, .weight_decay = o.weight_decay, .nesterov = o.nesterov});
+  if (o.name == "muon")
+    return optim::muon(model.named_parameters(), {.momentum = o.momentum, .nesterov = o.nesterov, .weight_decay = o.weight_decay, .adamw = adam});
+  return optim::adamw(model.named_parameters(), adam);
+}
+
+int optimizer_states(const TrainConfig& c) { return c.optimizer.name == "adamw" ? 2 : 1; }
+
+optim::Schedule make_schedule(const TrainConfig& c, int64_t steps) {
+  optim::Schedule s = c.schedule;
+  s.kind = optim::Schedule::parse(c.schedule_name);
+  s.lr = c.optimizer.lr;
+  s.steps = steps;
+  s.validate();
+  return s;
+}
+
+StepRunner::StepRunner(const TrainConfig& config, models::Transformer& model, optim::Optimizer& optimizer, const data::Loader& loader)
+    : config_(config), model_(model), optimizer_(optimizer), loader_(loader), parameters_(model.parameters()) {}
+
+// Loss of one sequence as its share of the step's mean; its gradients are added to the sums.
+double StepRunner::sequence(int64_t index) {
+  const int64_t T = loader_.config().sequence_length;
+  const std::vector<int32_t> window = loader_.sequence(index);
+  const std::span<const int32_t> ids(window);
+  const Tensor inputs = Tensor::from(ids.first(static_cast<size_t>(T)), {1, T}, model_.device());
+  const Tensor targets = Tensor::from(ids.subspan(1), {1, T}, model_.device());
+  const Tensor loss = sum(model_.token_losses(inputs, targets)) * (1.0 / static_cast<double>(T * config_.sequences_per_step()));
+  accumulate_gradients(loss, parameters_, sums_);
+  return loss.item();
+}
+
+std::optional<StepRunner::Step> StepRunner::run(int64_t step, double lr) {
+  sums_.assign(parameters_.size(), Tensor());
+  const int64_t n = config_.sequences_per_step(), first = step * n;
+  Step s{0, 0};
+  for (int64_t i = 0; i < n; ++i) {
+    if (interrupted()) return std::nullopt;
+    s.loss += sequence(first + i);
+  }
+  s.grad_norm = optim::global_norm(sums_);
+  SR_CHECK_AS(kNumeric, std::isfinite(s.loss) && std::isfinite(s.grad_norm),
+              "{} is {} at step {} (sequences {} to {} of the data); nothing was updated. Lower optimizer.lr, or look at that data",
+              std::isfinite(s.loss) ? "the gradient's norm" : "the loss", std::isfinite(s.loss) ? s.grad_norm : s.loss, step, first, first + n - 1);
+  optimizer_.step(sums_, lr, optim::clip_coefficient(s.grad_norm, config_.optimizer.grad_clip));
+  return s;
+}
+
+}  // namespace suiren::train

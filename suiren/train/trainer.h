@@ -1,0 +1,42 @@
+#pragma once
+// Pretraining: from a configuration to a run directory. One call at a time in a process.
+
+#include <string>
+#include <vector>
+
+#include "suiren/train/config.h"
+
+namespace suiren::train {
+
+struct TrainOptions {
+  std::string resume = "auto";  ///< auto, never, or the path of a run or of one checkpoint
+  std::string settings_file;    ///< the YAML file, kept beside the run for the person who finds it
+  double roof_gflops = 0;       ///< the machine's measured f32 peak; 0: measured here
+};
+
+struct TrainResult {
+  bool already_finished = false;
+  int64_t steps = 0, tokens = 0;
+  double loss = 0;          ///< of the last step, nats a token
+  double heldout_loss = -1; ///< of the last evaluation; negative: none
+  double seconds = 0, tokens_per_second = 0;
+};
+
+/// Runs, or goes on with, a training run. The unit of work is one sequence: gradients are summed over the sequences
+/// of a step in their order, so that the weights do not depend on threads, nor on how a step is split into
+/// batch x accumulate.
+///
+/// Throws Error{kInterrupted} after saving when SIGINT or SIGTERM came; {kNumeric} naming step and sequences when the
+/// loss or the gradient is not finite (the last good checkpoint stays); {kInvalid} for bad settings, data or folders.
+TrainResult train(const TrainConfig& config, const TrainOptions& options);
+
+/// Prints what train() would do: model, tokens, memory, time.
+void describe_run(const TrainConfig& config, const TrainOptions& options);
+
+/// Seconds that one step takes here, measured over a few steps on a throw-away copy of the model.
+double measure_step_seconds(const TrainConfig& config);
+
+/// "AMD EPYC 9654, 2 threads, avx512".
+std::string machine_line();
+
+}  // namespace suiren::train
