@@ -32,6 +32,14 @@ void check(const AttentionShape& s) {
   SR_CHECK_AS(kInternal, s.queries <= s.keys, "attention: {} queries, but only {} keys", s.queries, s.keys);
 }
 
+void run_tasks(const AttentionShape& s, int64_t tasks, FunctionRef<void(int64_t)> run) {
+  constexpr int64_t kInlineWork =
+      40000;  // multiplications below which waking another thread costs more than it saves
+  if (tasks > 1 && s.batch * s.heads * s.queries * s.keys * s.head_dim > kInlineWork)
+    return parallel_tasks(tasks, run);
+  for (int64_t i = 0; i < tasks; ++i) run(i);
+}
+
 template <class T>
 HeadRows<T> rows_of(const HeadsView<T>& v, int64_t batch, int64_t head) {
   return {v.data + batch * v.batch_stride + head * v.head_stride, v.row_stride, v.head_stride};
@@ -67,8 +75,7 @@ void attention_forward(const AttentionShape& shape, HeadsView<const float> q, He
     t.scratch = scratch(kernels.forward_scratch(t.last - t.first, group, shape.head_dim));
     kernels.forward(t);
   };
-  if (heads * chunks == 1) return run(0);
-  parallel_tasks(heads * chunks, run);
+  run_tasks(shape, heads * chunks, run);
 }
 
 void attention_backward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
@@ -87,7 +94,7 @@ void attention_backward(const AttentionShape& shape, HeadsView<const float> q, H
                     shape.head_dim, 0.0f);
     return;
   }
-  parallel_tasks(shape.batch * shape.kv_heads, [&](int64_t i) {
+  run_tasks(shape, shape.batch * shape.kv_heads, [&](int64_t i) {
     const int64_t batch = i / shape.kv_heads, head = i % shape.kv_heads;
     AttentionTask t = task_of(shape);
     t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
