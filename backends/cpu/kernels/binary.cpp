@@ -23,15 +23,6 @@ namespace {
 /// The functions, by place in the tables below.
 enum Binary : int { kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kPow, kBinaryCount };
 
-// Integers wrap modulo 2^64: the arithmetic is done without sign.
-inline int64_t whole_power(int64_t base, int64_t exponent) {
-  if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
-  uint64_t result = 1, square = static_cast<uint64_t>(base);
-  for (; exponent; exponent >>= 1, square *= square)
-    if (exponent & 1) result *= square;
-  return static_cast<int64_t>(result);
-}
-
 template <int F, class T>
 T scalar(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -43,6 +34,7 @@ T scalar(T a, T b) {
     if constexpr (F == kMinimum) return std::isnan(a) || a < b ? a : b;
     if constexpr (F == kPow) return std::pow(a, b);
   } else {
+    // Integers wrap modulo 2^64: the arithmetic is done without sign.
     const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
     if constexpr (F == kAdd) return static_cast<T>(x + y);
     if constexpr (F == kSub) return static_cast<T>(x - y);
@@ -55,7 +47,7 @@ T scalar(T a, T b) {
     }
     if constexpr (F == kMaximum) return a > b ? a : b;
     if constexpr (F == kMinimum) return a < b ? a : b;
-    if constexpr (F == kPow) return static_cast<T>(whole_power(a, b));
+    return T(0);  // pow takes no integers
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <type_traits>
 
+#include "backends/cpu/convert.h"
 #include "backends/cpu/simd/targets.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/walk.h"
@@ -53,11 +54,10 @@ T scalar(T x) {
     if constexpr (real) return std::fabs(x);
     return x < T(0) ? static_cast<T>(U(0) - static_cast<U>(x)) : x;
   }
-  if constexpr (F == kSquare)
-    return real ? x * x : static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(x));
   if constexpr (F == kSign) return x > T(0) ? T(1) : x < T(0) ? T(-1) : x;
-  if constexpr (F == kRelu) return x < T(0) ? T(0) : x;
+  if constexpr (F == kRelu) return x <= T(0) ? T(0) : x;
   if constexpr (real) {
+    if constexpr (F == kSquare) return x * x;
     if constexpr (F == kExp) return std::exp(x);
     if constexpr (F == kLog) return std::log(x);
     if constexpr (F == kSqrt) return std::sqrt(x);
@@ -72,7 +72,7 @@ T scalar(T x) {
     if constexpr (F == kCos) return std::cos(x);
     if constexpr (F == kFloor) return std::floor(x);
   }
-  return x;  // floor of an integer
+  return x;
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ HWY_INLINE V apply(V x) {
   if constexpr (F == kTanh) return tanh(x);
   if constexpr (F == kSigmoid) return sigmoid(x);
   if constexpr (F == kSilu) return hn::Div(x, hn::Add(one, exp(hn::Neg(x))));
-  if constexpr (F == kRelu) return hn::IfThenElse(hn::Lt(x, zero), zero, x);
+  if constexpr (F == kRelu) return hn::IfThenElse(hn::Le(x, zero), zero, x);
   if constexpr (F == kSign)
     return hn::IfThenElse(hn::Gt(x, zero), one, hn::IfThenElse(hn::Lt(x, zero), set(-1.0f), x));
   return hn::Floor(x);
@@ -160,9 +160,7 @@ constexpr int64_t grain_of(int f) {
          : f == kExp || (f >= kLog && f <= kSilu && f != kSquare) ? kGrainMath
                                                                   : kGrainCheap;
 }
-constexpr bool takes_integers(int f) {
-  return f == kNeg || f == kAbs || f == kSquare || f == kSign || f == kRelu || f == kFloor;
-}
+constexpr bool takes_integers(int f) { return f == kNeg || f == kAbs || f == kSign || f == kRelu; }
 
 template <int F>
 Reason accepts(const Call& c) {
@@ -196,18 +194,20 @@ void clamp(const Call& c, void*) {
     const float l = static_cast<float>(low), h = static_cast<float>(high);
     return through_f32(c, kGrainCheap, [=](const float* x, float* y, int64_t n) { row(x, y, n, l, h); });
   }
-  Walk({c.out(0), c.in(0)}, {8, 8}).run(kGrainCheap, [=](int64_t n, char* const* p, const int64_t* s) {
-    double* y = reinterpret_cast<double*>(p[0]);
-    for (int64_t i = 0; i < n; ++i) {
-      const double x = *reinterpret_cast<const double*>(p[1] + i * s[1]);
-      y[i] = x < low ? low : x > high ? high : x;
-    }
+  const Walk walk({c.out(0), c.in(0)}, {d.size(), d.size()});
+  visit_dtype(d, [&]<class T>() {
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
+      walk.run(kGrainCheap, [low, high](int64_t n, char* const* p, const int64_t* s) {
+        for (int64_t i = 0; i < n; ++i) {
+          const T x = *reinterpret_cast<const T*>(p[1] + i * s[1]);
+          const auto wide = static_cast<long double>(x);  // holds every i64 and every f64
+          reinterpret_cast<T*>(p[0])[i] = wide < low ? convert<T>(low) : wide > high ? convert<T>(high) : x;
+        }
+      });
   });
 }
 
-Reason accepts_floating(const Call& c) {
-  return dtype_of_operand(c.in(0).dtype()).is_floating() ? nullptr : "dtype";
-}
+Reason accepts_numbers(const Call& c) { return c.in(0).dtype() == SR_BOOL ? "dtype" : nullptr; }
 
 constexpr Kernel kKernels[] = {
     unary<kNeg>("neg"),
@@ -228,7 +228,7 @@ constexpr Kernel kKernels[] = {
     unary<kCos>("cos"),
     unary<kSign>("sign"),
     unary<kFloor>("floor"),
-    {"clamp", "elementwise", 10, accepts_floating, nullptr, clamp},
+    {"clamp", "elementwise", 10, accepts_numbers, nullptr, clamp},
 };
 
 }  // namespace

@@ -1,0 +1,353 @@
+// Sums and extrema over dimensions, argmax, running sums.
+//
+// A sum has one shape whatever the threads: along contiguous rows of f32, blocks of kBlock elements that are
+// added in f64 in ascending order; down columns of f32, blocks of kBlockRows rows that restart with each run
+// of the innermost reduced dimension, runs added to an entry of the first reduced dimension, entries added in
+// ascending order; all else element by element in f64 (integers modulo 2^64).
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "backends/cpu/convert.h"
+#include "backends/cpu/kernel_list.h"
+#include "backends/cpu/simd/targets.h"
+#include "backends/cpu/stage.h"
+#include "backends/cpu/walk.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/kernels/reduce.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After foreach_target.h, so that it is compiled for each target.
+#include "backends/cpu/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace suiren::cpu::HWY_NAMESPACE {
+namespace {
+
+float sum_row(const float* x, int64_t n) {
+  return row_sum(n, [x](auto in) SUIREN_STEP { return in(x); });
+}
+float max_row(const float* x, int64_t n) { return row_max(x, n); }
+
+// sum[j] = x[0][j] + x[1][j] + ...: rows `step` elements apart.
+void sum_columns(const float* x, int64_t step, int64_t rows, float* sum, int64_t n) {
+  for_vectors(n, [=](auto in, auto out) SUIREN_STEP {
+    V s = in(x);
+    for (int64_t i = 1; i < rows; ++i) s = hn::Add(s, in(x + i * step));
+    out(s, sum);
+  });
+}
+void add_row(float* sum, const float* x, int64_t n) {
+  for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Add(in(sum), in(x)), sum); });
+}
+
+}  // namespace
+}  // namespace suiren::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace suiren::cpu {
+namespace {
+
+constexpr int64_t kBlock = 4096, kBlockRows = 64, kColumns = 256;
+
+// Dimensions with their strides in elements, outermost first.
+struct Loops {
+  int rank = 0;
+  int64_t dims[kMaxRank], strides[kMaxRank], count = 1;
+
+  void add(int64_t extent, int64_t stride) {
+    count *= extent;
+    if (extent != 1) dims[rank] = extent, strides[rank++] = stride;
+  }
+  Loops merged() const {
+    Loops m;
+    m.count = count;
+    for (int d = 0; d < rank; ++d) {
+      if (m.rank > 0 && m.strides[m.rank - 1] == strides[d] * dims[d])
+        m.dims[m.rank - 1] *= dims[d], m.strides[m.rank - 1] = strides[d];
+      else
+        m.dims[m.rank] = dims[d], m.strides[m.rank++] = strides[d];
+    }
+    if (m.rank == 0) m.dims[0] = m.count, m.strides[0] = 1, m.rank = 1;
+    return m;
+  }
+  int64_t offset(int64_t index) const {
+    int64_t at = 0;
+    for (int d = rank - 1; d >= 0; --d) {
+      at += index % dims[d] * strides[d];
+      index /= dims[d];
+    }
+    return at;
+  }
+};
+
+// x split into what is kept (a result each) and what is reduced. Attribute 0: axes.
+struct Reduction {
+  Loops kept, reduced;
+  explicit Reduction(const Call& c) {
+    const Operand x = c.in(0);
+    bool gone[kMaxRank] = {};
+    for (int i = 0; i < c.attr_list_size(0); ++i) gone[c.attr_list(0)[i]] = true;
+    for (int d = 0; d < x.rank(); ++d) (gone[d] ? reduced : kept).add(x.dim(d), x.stride(d));
+  }
+};
+
+double sum_of_row(const float* x, int64_t n, float (*row)(const float*, int64_t)) {
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kBlock) total += row(x + i, std::min(kBlock, n - i));
+  return total;
+}
+
+// Results over rows without gaps.
+void sum_rows(const float* x, const Loops& kept, int64_t n, float* y) {
+  const auto row = SUIREN_PICK(sum_row);
+  if (kept.count > 1 || n <= 8 * kBlock) {
+    parallel_for(kept.count, std::max<int64_t>(1, kGrainCheap / n), [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) y[o] = static_cast<float>(sum_of_row(x + kept.offset(o), n, row));
+    });
+    return;
+  }
+  std::vector<double> blocks(static_cast<size_t>((n + kBlock - 1) / kBlock));
+  parallel_for(static_cast<int64_t>(blocks.size()), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      blocks[static_cast<size_t>(i)] = row(x + i * kBlock, std::min(kBlock, n - i * kBlock));
+  });
+  double total = 0;
+  for (double b : blocks) total += b;
+  *y = static_cast<float>(total);
+}
+
+// Results side by side: columns of `width`, for the outer kept dimensions `outer`.
+class ColumnSums {
+ public:
+  ColumnSums(const float* x, const Loops& kept, const Loops& reduced, float* y)
+      : x_(x), y_(y), outer_(kept), width_(kept.dims[kept.rank - 1]), rest_(reduced) {
+    outer_.count /= width_;
+    --outer_.rank;
+    if (reduced.rank > 1) {
+      sequences_ = reduced.dims[0], sequence_step_ = reduced.strides[0];
+      rest_ = Loops{};
+      for (int d = 1; d < reduced.rank; ++d) rest_.add(reduced.dims[d], reduced.strides[d]);
+    }
+    run_ = rest_.dims[rest_.rank - 1], run_step_ = rest_.strides[rest_.rank - 1];
+    runs_ = rest_;
+    runs_.count /= run_;
+    --runs_.rank;
+  }
+  void run() const {
+    const int64_t chunks = (width_ + kColumns - 1) / kColumns;
+    const int64_t work = std::min(width_, kColumns) * sequences_ * rest_.count;
+    parallel_for(outer_.count * chunks, std::max<int64_t>(1, kGrainCheap / work),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     const int64_t o = i / chunks, j = i % chunks * kColumns;
+                     columns(x_ + outer_.offset(o) + j, y_ + o * width_ + j, std::min(kColumns, width_ - j));
+                   }
+                 });
+  }
+
+ private:
+  void columns(const float* x, float* y, int64_t n) const {
+    float sequence[kColumns];
+    for (int64_t s = 0; s < sequences_; ++s) {
+      one_sequence(x + s * sequence_step_, s == 0 ? y : sequence, n);
+      if (s > 0) add_(y, sequence, n);
+    }
+  }
+  void one_sequence(const float* x, float* sum, int64_t n) const {
+    float block[kColumns];
+    for (int64_t r = 0; r < runs_.count; ++r) {
+      const float* from = x + runs_.offset(r);
+      for (int64_t i = 0; i < run_; i += kBlockRows) {
+        const bool first = r == 0 && i == 0;
+        sum_columns_(from + i * run_step_, run_step_, std::min(kBlockRows, run_ - i), first ? sum : block, n);
+        if (!first) add_(sum, block, n);
+      }
+    }
+  }
+
+  const float* x_;
+  float* y_;
+  Loops outer_;
+  int64_t width_;
+  Loops rest_, runs_;
+  int64_t sequences_ = 1, sequence_step_ = 0, run_ = 1, run_step_ = 0;
+  decltype(&N_SSE4::sum_columns) sum_columns_ = SUIREN_PICK(sum_columns);
+  decltype(&N_SSE4::add_row) add_ = SUIREN_PICK(add_row);
+};
+
+// y[o] = finish(fold over the reduced elements), one element after another.
+template <class T, class Y, class Fold>
+void fold_each(const Call& c, const Reduction& r) {
+  const T* x = c.in(0).data<T>();
+  Y* y = c.out(0).data<Y>();
+  const Loops reduced = r.reduced.merged();
+  const int64_t n = reduced.dims[reduced.rank - 1], step = reduced.strides[reduced.rank - 1];
+  Loops runs = reduced;
+  --runs.rank;
+  runs.count = n ? reduced.count / n : 0;
+  parallel_for(r.kept.count, std::max<int64_t>(1, kGrainMath / std::max<int64_t>(1, reduced.count)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t o = begin; o < end; ++o) {
+                   const T* from = x + r.kept.offset(o);
+                   Fold fold;
+                   for (int64_t i = 0; i < runs.count; ++i) {
+                     const T* p = from + runs.offset(i);
+                     for (int64_t k = 0; k < n; ++k) fold.take(p[k * step]);
+                   }
+                   y[o] = convert<Y>(fold.value);
+                 }
+               });
+}
+
+struct FloatSum {
+  double value = 0;
+  template <class T>
+  void take(T x) {
+    value += static_cast<double>(convert<std::conditional_t<is_half<T>, float, T>>(x));
+  }
+};
+struct WholeSum {
+  int64_t value = 0;
+  template <class T>
+  void take(T x) {
+    value =
+        static_cast<int64_t>(static_cast<uint64_t>(value) + static_cast<uint64_t>(static_cast<int64_t>(x)));
+  }
+};
+// In the type itself; bf16 and f16 in f32. NaN wins.
+template <class T, bool kLargest>
+struct Extremum {
+  using C = std::conditional_t<is_half<T>, float, T>;
+  C value{};
+  bool started = false;
+  void take(T raw) {
+    const C x = static_cast<C>(raw);
+    bool wins = !started || (kLargest ? x > value : x < value);
+    if constexpr (std::is_floating_point_v<C>)
+      wins = (wins && !(started && std::isnan(value))) || std::isnan(x);
+    if (wins) value = x;
+    started = true;
+  }
+};
+
+void sum(const Call& c, void*) {
+  const Reduction r(c);
+  const DType dtype = dtype_of_operand(c.in(0).dtype());
+  if (r.kept.count == 0) return;
+  if (dtype == kF32 && r.reduced.count > 0) {
+    const float* x = c.in(0).data<float>();
+    float* y = c.out(0).data<float>();
+    const Loops merged = r.reduced.merged();
+    if (merged.rank == 1 && (merged.strides[0] == 1 || merged.dims[0] == 1))
+      return sum_rows(x, r.kept, merged.dims[0], y);
+    if (r.kept.rank > 0 && r.kept.strides[r.kept.rank - 1] == 1) {
+      const Loops kept = r.kept.merged();
+      return ColumnSums(x, kept, r.reduced, y).run();
+    }
+  }
+  visit_dtype(dtype, [&]<class T>() {
+    if constexpr (std::is_integral_v<T>)
+      fold_each<T, int64_t, WholeSum>(c, r);
+    else
+      fold_each<T, T, FloatSum>(c, r);
+  });
+}
+
+template <bool kLargest>
+void extremum(const Call& c, void*) {
+  const Reduction r(c);
+  const DType dtype = dtype_of_operand(c.in(0).dtype());
+  if (r.kept.count == 0) return;
+  const Loops merged = r.reduced.merged();
+  if (kLargest && dtype == kF32 && merged.rank == 1 && merged.strides[0] == 1) {
+    const float* x = c.in(0).data<float>();
+    float* y = c.out(0).data<float>();
+    const auto row = SUIREN_PICK(max_row);
+    return parallel_for(r.kept.count, std::max<int64_t>(1, kGrainCheap / merged.count),
+                        [&](int64_t b, int64_t e) {
+                          for (int64_t o = b; o < e; ++o) y[o] = row(x + r.kept.offset(o), merged.count);
+                        });
+  }
+  visit_dtype(dtype, [&]<class T>() {
+    if constexpr (!std::is_same_v<T, bool>) fold_each<T, T, Extremum<T, kLargest>>(c, r);
+  });
+}
+
+// Attribute: axis. body(first element of x, index of the result) for each line of x along the axis.
+template <class T, class Body>
+void for_lines(const Call& c, int64_t axis, Body body) {
+  const Operand x = c.in(0);
+  Loops others;
+  for (int d = 0; d < x.rank(); ++d)
+    if (d != axis) others.add(x.dim(d), x.stride(d));
+  const int64_t grain =
+      std::max<int64_t>(1, kGrainMath / std::max<int64_t>(1, x.dim(static_cast<int>(axis))));
+  parallel_for(others.count, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) body(x.data<T>() + others.offset(o), o);
+  });
+}
+
+void argmax(const Call& c, void*) {
+  const auto axis = static_cast<int>(c.attr_i64(0));
+  const int64_t n = c.in(0).dim(axis), step = c.in(0).stride(axis);
+  int64_t* y = c.out(0).data<int64_t>();
+  visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() {
+    for_lines<T>(c, axis, [&](const T* x, int64_t o) {
+      int64_t best = 0;
+      auto top = convert<std::conditional_t<is_half<T>, float, T>>(x[0]);
+      for (int64_t k = 1; k < n; ++k) {
+        const decltype(top) candidate = x[k * step];
+        if (candidate > top || (candidate != candidate && top == top)) best = k, top = candidate;
+      }
+      y[o] = best;
+    });
+  });
+}
+
+// Attributes: axis, reverse.
+void cumsum(const Call& c, void*) {
+  const auto axis = static_cast<int>(c.attr_i64(0));
+  const bool reverse = c.attr_i64(1) != 0;
+  const Operand x = c.in(0), y = c.out(0);
+  if (x.numel() == 0) return;
+  const int64_t n = x.dim(axis), step = x.stride(axis);
+  int64_t inner = 1;
+  for (int d = axis + 1; d < x.rank(); ++d) inner *= x.dim(d);
+  visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
+    using Sum = std::conditional_t<std::is_integral_v<T>, WholeSum, FloatSum>;
+    using Y = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
+    Y* to = y.data<Y>();
+    for_lines<T>(c, axis, [&](const T* from, int64_t o) {
+      Y* line = to + o / inner * n * inner + o % inner;
+      Sum total;
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t k = reverse ? n - 1 - i : i;
+        total.take(from[k * step]);
+        line[k * inner] = convert<Y>(total.value);
+      }
+    });
+  });
+}
+
+Reason accepts_numbers(const Call& c) { return c.in(0).dtype() == SR_BOOL ? "dtype" : nullptr; }
+
+constexpr Kernel kKernels[] = {
+    {"sum", "strided", 10, nullptr, nullptr, sum},
+    {"max", "strided", 10, accepts_numbers, nullptr, extremum<true>},
+    {"min", "strided", 10, accepts_numbers, nullptr, extremum<false>},
+    {"argmax", "lines", 10, accepts_numbers, nullptr, argmax},
+    {"cumsum", "lines", 10, nullptr, nullptr, cumsum},
+};
+
+}  // namespace
+
+KernelList kernels_reduce() { return kKernels; }
+
+}  // namespace suiren::cpu
+#endif

@@ -1,0 +1,119 @@
+// swiglu and rope in f32, forward and backward. Other dtypes run as the parts that the ops are composed of.
+
+#include <algorithm>
+
+#include "backends/cpu/simd/targets.h"
+#include "backends/cpu/walk.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/kernels/swiglu.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After foreach_target.h, so that it is compiled for each target.
+#include "backends/cpu/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace suiren::cpu::HWY_NAMESPACE {
+namespace {
+
+void swiglu_row(const float* gate, const float* up, float* y, int64_t n) {
+  for_vectors(n, [=](auto in, auto out) SUIREN_STEP {
+    const V x = in(gate);
+    out(hn::Mul(hn::Div(x, hn::Add(set(1.0f), exp(hn::Neg(x)))), in(up)), y);
+  });
+}
+
+// s = sigmoid(gate): dgate = g up s (1 + gate (1 - s)), dup = g gate s.
+void swiglu_backward_row(const float* g, const float* gate, const float* up, float* dgate, float* dup,
+                         int64_t n) {
+  const V one = set(1.0f);
+  for_vectors(n, [=](auto in, auto out) SUIREN_STEP {
+    const V x = in(gate), gv = in(g), s = sigmoid(x), gs = hn::Mul(gv, s);
+    out(hn::Mul(hn::Mul(gs, in(up)), hn::MulAdd(x, hn::Sub(one, s), one)), dgate);
+    out(hn::Mul(gs, x), dup);
+  });
+}
+
+// One head: y1 = x1 c - x2 s, y2 = x2 c + x1 s, for halves of `half` elements.
+void rope_head(const float* x, const float* cos, const float* sin, float* y, int64_t half) {
+  const float* x2 = x + half;
+  float* y2 = y + half;
+  for_vectors(half, [=](auto in, auto out) SUIREN_STEP {
+    const V a = in(x), b = in(x2), c = in(cos), s = in(sin);
+    out(hn::NegMulAdd(b, s, hn::Mul(a, c)), y);
+    out(hn::MulAdd(a, s, hn::Mul(b, c)), y2);
+  });
+}
+
+}  // namespace
+}  // namespace suiren::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace suiren::cpu {
+namespace {
+
+// Each row of the last dimension without gaps, in f32.
+Reason rows_of_f32(const Call& c) {
+  for (int i = 0; i < c.inputs(); ++i) {
+    const Operand x = c.in(i);
+    if (x.dtype() != SR_F32) return "dtype";
+    if (!x.contiguous() && !(x.dim(-1) > 1 && x.stride(-1) == 1)) return kNeedsContiguous;
+  }
+  return nullptr;
+}
+
+template <class T>
+T* as(char* p) {
+  return reinterpret_cast<T*>(p);
+}
+
+void swiglu(const Call& c, void*) {
+  const auto row = SUIREN_PICK(swiglu_row);
+  Walk({c.out(0), c.in(0), c.in(1)}, {4, 4, 4})
+      .run(kGrainMath, [&](int64_t n, char* const* p, const int64_t*) {
+        row(as<float>(p[1]), as<float>(p[2]), as<float>(p[0]), n);
+      });
+}
+
+// Inputs g, gate, up; outputs dgate, dup.
+void swiglu_backward(const Call& c, void*) {
+  const auto row = SUIREN_PICK(swiglu_backward_row);
+  Walk({c.out(0), c.out(1), c.in(0), c.in(1), c.in(2)}, {4, 4, 4, 4, 4})
+      .run(kGrainMath, [&](int64_t n, char* const* p, const int64_t*) {
+        row(as<float>(p[2]), as<float>(p[3]), as<float>(p[4]), as<float>(p[0]), as<float>(p[1]), n);
+      });
+}
+
+// x [B, T, H, D], cos and sin [T, D / 2].
+void rope(const Call& c, void*) {
+  const Operand x = c.in(0);
+  const int64_t T = x.dim(1), H = x.dim(2), D = x.dim(3), half = D / 2;
+  if (x.numel() == 0) return;
+  const Operand cos = c.in(1), sin = c.in(2);
+  const auto head = SUIREN_PICK(rope_head);
+  parallel_for(x.dim(0) * T, std::max<int64_t>(1, kGrainCheap / 2 / (H * D)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t t = i % T;
+                   const float* from = x.data<float>() + i / T * x.stride(0) + t * x.stride(1);
+                   float* to = c.out(0).data<float>() + i * H * D;
+                   for (int64_t h = 0; h < H; ++h)
+                     head(from + h * x.stride(2), cos.data<float>() + t * cos.stride(0),
+                          sin.data<float>() + t * sin.stride(0), to + h * D, half);
+                 }
+               });
+}
+
+constexpr Kernel kKernels[] = {
+    {"swiglu", "rows", 10, rows_of_f32, nullptr, swiglu},
+    {"swiglu_backward", "rows", 10, rows_of_f32, nullptr, swiglu_backward},
+    {"rope", "heads", 10, rows_of_f32, nullptr, rope},
+};
+
+}  // namespace
+
+KernelList kernels_swiglu() { return kKernels; }
+
+}  // namespace suiren::cpu
+#endif
