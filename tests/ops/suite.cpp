@@ -369,21 +369,26 @@ std::string difference(const Tensor& got, const HostArray& want, Tolerance t, in
   return text;
 }
 
-int64_t reduced_elements(const std::vector<HostArray>& inputs, const std::vector<HostArray>& outputs) {
-  int64_t in = 0, out = 1;
-  for (const HostArray& a : inputs) in = std::max(in, a.numel());
-  for (const HostArray& a : outputs) out = std::max(out, a.numel());
-  return std::max<int64_t>(1, in / out);
+int64_t reduced_elements(const std::vector<HostArray>& inputs, const HostArray& output) {
+  int64_t most = 1, gone = 1;
+  std::set<int64_t> known(output.shape.begin(), output.shape.end());
+  for (const HostArray& a : inputs) {
+    most = std::max(most, a.numel() / std::max<int64_t>(1, output.numel()));
+    for (int64_t d : a.shape)
+      if (d > 0 && known.insert(d).second) gone *= d;
+  }
+  return std::max(most, gone);
 }
 
 std::string differences(const Tensors& got, const std::vector<HostArray>& want, DType dtype, double loosen,
-                        int64_t reduced, int64_t* compared) {
+                        const std::vector<HostArray>& inputs, int64_t* compared) {
   if (got.size() != want.size()) return fmt::format("{} results, expected {}", got.size(), want.size());
   std::string text;
   for (size_t i = 0; i < got.size(); ++i) {
     const Tolerance a = tolerance(dtype), b = tolerance(want[i].dtype);
+    const auto reduced = static_cast<double>(reduced_elements(inputs, want[i]));
     const Tolerance t{loosen * std::max(a.relative, b.relative),
-                      loosen * std::max(a.absolute, b.absolute) * std::sqrt(static_cast<double>(reduced))};
+                      loosen * std::max(a.absolute, b.absolute) * std::sqrt(reduced)};
     const std::string d = difference(got[i], want[i], t, compared);
     if (!d.empty()) text += fmt::format("\n  result {}: {}", i, d);
   }

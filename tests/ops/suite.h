@@ -62,11 +62,12 @@ std::vector<HostArray> expected(const OpInfo& op, const void* attrs, const std::
 
 /// "" or the first differences, in words. Counts elements into *compared.
 std::string difference(const Tensor& got, const HostArray& want, Tolerance t, int64_t* compared);
-/// As above for a list; the tolerance is the coarser of that of `dtype` and of each output.
+/// As above for the results of a call on `inputs`; the tolerance is the coarser of that of `dtype` and of each
+/// output.
 std::string differences(const Tensors& got, const std::vector<HostArray>& want, DType dtype, double loosen,
-                        int64_t reduced, int64_t* compared);
-/// How many input elements go into one output element, about.
-int64_t reduced_elements(const std::vector<HostArray>& inputs, const std::vector<HostArray>& outputs);
+                        const std::vector<HostArray>& inputs, int64_t* compared);
+/// How many terms are summed into one element of `output`, about: the extents of the inputs that it has not.
+int64_t reduced_elements(const std::vector<HostArray>& inputs, const HostArray& output);
 
 /// "op(attributes) on f32 [2, 3], i64 [4]".
 std::string describe(const OpInfo& op, const Sample& s, DType dtype);

@@ -106,6 +106,7 @@ void add_products(int64_t count, MatrixView<T> a, int64_t a_step, MatrixView<T> 
 // A row-major f32 copy of a bf16 or f16 operand.
 std::vector<float> widened(const Operand& x) {
   std::vector<float> to(static_cast<size_t>(x.numel()));
+  if (to.empty()) return to;
   const DType dtype = dtype_of_operand(x.dtype());
   int64_t done = 0;
   Walk({x}, {dtype.size()}).range(0, x.numel(), [&](int64_t n, char* const* p, const int64_t* s) {

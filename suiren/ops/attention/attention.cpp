@@ -105,7 +105,7 @@ struct Attention {
             call(true, {1, 2, 4, 6}, {1, 5, 2, 6}),  // grouped heads, keys from a cache
             call(true, {1, 1, 3, 8}, {1, 7, 1, 8}),  // one new token
             call(true, {1, 1, 1, 1}, {1, 1, 1, 1}),
-            call(true, {1, 70, 2, 16}, {1, 70, 1, 16}),
+            call(true, {1, 9, 2, 5}, {1, 9, 1, 5}),
             call(true, {0, 3, 2, 4}, {0, 3, 2, 4}),
             call(true, {2, 0, 2, 4}, {2, 3, 2, 4}),
             refuse(true, {1, 3, 3, 4}, {1, 3, 2, 4}, {1, 3, 2, 4},
