@@ -1,5 +1,6 @@
 // Twenty AdamW steps retrace what torch and transformers computed in float64 (tests/golden/training).
 
+#include "suiren/base/threads.h"
 #include "suiren/io/safetensors.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/reduce/reduce.h"
@@ -74,6 +75,23 @@ TEST(Training, RetracesTheGolden) {
   }
   fmt::print("worst relative: loss {:.1e}, gradient norm {:.1e}, weights {:.1e}\n", worst_loss, worst_norm,
              worst_weight);
+}
+
+TEST(Training, WeightsHaveTheSameBitsWithAnyNumberOfThreads) {
+  const auto ids = tokens();
+  const int before = thread_count();
+  std::vector<std::vector<uint8_t>> want;
+  for (const int threads : {1, 2, 3, 4, 8}) {
+    set_thread_count(threads);
+    const auto model = Transformer::load(kFolder + "init");
+    const auto optimizer = optim::adamw(model->named_parameters(), {0.9, 0.95, 1e-8, 0.1});
+    for (int64_t s = 0; s < kSteps; ++s) train_step(*model, *optimizer, ids, s, 3e-3);
+    std::vector<std::vector<uint8_t>> got;
+    for (const Tensor& t : model->parameters()) got.push_back(t.to_bytes());
+    if (want.empty()) want = got;
+    EXPECT_TRUE(got == want) << threads << " threads";
+  }
+  set_thread_count(before);
 }
 
 TEST(Training, MuonAndSgdLowerTheLoss) {

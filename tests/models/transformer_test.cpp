@@ -47,13 +47,29 @@ TEST(Transformer, ParametersHaveHuggingFaceNamesAndCounts) {
   EXPECT_EQ(Transformer(q, 1).parameter_count(), q.parameter_count());
 }
 
+// Wider and longer than the blocks in which kernels sum.
+TransformerConfig wide_config() {
+  TransformerConfig c = small_config();
+  c.hidden_size = 320, c.intermediate_size = 712, c.vocab_size = 1003, c.head_dim = 80;
+  c.max_position_embeddings = 512, c.initializer_range = 0.1;
+  return c;
+}
+
+struct Case {
+  TransformerConfig config;
+  std::vector<std::vector<size_t>> chunks;
+};
+
 // Logits [T, V] of one sequence, with every way to run it.
-class SameBits : public testing::Test {
+class SameBits : public testing::TestWithParam<Case> {
  protected:
-  SameBits() : model_(small_config(), 3), ids_(some_ids(23, 97)) {}
+  SameBits()
+      : model_(GetParam().config, 3),
+        length_(static_cast<int64_t>(GetParam().chunks[0][0])),
+        ids_(some_ids(length_, model_.config().vocab_size)) {}
   std::vector<uint8_t> alone() const { return model_.logits(model_.ids(ids_)).to_bytes(); }
   std::vector<uint8_t> in_chunks(const std::vector<size_t>& sizes) const {
-    KvCache cache(model_.config(), 23);
+    KvCache cache(model_.config(), length_);
     std::vector<uint8_t> all;
     size_t at = 0;
     for (const size_t n : sizes) {
@@ -65,32 +81,31 @@ class SameBits : public testing::Test {
     return all;
   }
   Transformer model_;
+  int64_t length_;
   std::vector<int64_t> ids_;
   NoGrad off_;
 };
 
-TEST_F(SameBits, AloneInChunksAndTokenByToken) {
+TEST_P(SameBits, AloneInChunksAndTokenByToken) {
   const auto want = alone();
-  EXPECT_EQ(in_chunks({23}), want);
-  EXPECT_EQ(in_chunks({16, 7}), want);
-  EXPECT_EQ(in_chunks({1, 5, 8, 9}), want);
-  EXPECT_EQ(in_chunks(std::vector<size_t>(23, 1)), want);
+  for (const auto& sizes : GetParam().chunks) EXPECT_EQ(in_chunks(sizes), want) << "chunks from " << sizes[0];
+  EXPECT_EQ(in_chunks(std::vector<size_t>(ids_.size(), 1)), want);
 }
 
-TEST_F(SameBits, InABatch) {
+TEST_P(SameBits, InABatch) {
   const auto want = alone();
   for (const int64_t batch : {2, 5}) {
     std::vector<int64_t> all;
     for (int64_t b = 0; b < batch; ++b) {
-      const auto row = b == batch - 1 ? ids_ : some_ids(23, 97, b + 1);
+      const auto row = b == batch - 1 ? ids_ : some_ids(length_, 97, b + 1);
       all.insert(all.end(), row.begin(), row.end());
     }
-    const Tensor logits = model_.logits(Tensor::from(all, {batch, 23}));
+    const Tensor logits = model_.logits(Tensor::from(all, {batch, length_}));
     EXPECT_EQ(slice(logits, 0, batch - 1, batch).to_bytes(), want) << batch;
   }
 }
 
-TEST_F(SameBits, WithAnyNumberOfThreads) {
+TEST_P(SameBits, WithAnyNumberOfThreads) {
   const auto want = alone();
   const int before = thread_count();
   for (const int n : {1, 2, 3, 4, 8}) {
@@ -100,16 +115,23 @@ TEST_F(SameBits, WithAnyNumberOfThreads) {
   set_thread_count(before);
 }
 
-TEST_F(SameBits, APrefixDoesNotSeeWhatFollows) {
+TEST_P(SameBits, APrefixDoesNotSeeWhatFollows) {
   const auto want = alone();
   const auto part = model_.logits(model_.ids(std::span(ids_).first(10))).to_bytes();
   EXPECT_TRUE(std::equal(part.begin(), part.end(), want.begin()));
 }
 
-TEST(Transformer, GradientsOfABatchAreThoseOfItsSequencesInOrder) {
-  Transformer model(small_config(), 4);
-  const int64_t b = 3, t = 12;
-  const auto tokens = some_ids(b * (t + 1), 97);
+INSTANTIATE_TEST_SUITE_P(Sizes, SameBits,
+                         testing::Values(Case{small_config(), {{23}, {16, 7}, {1, 5, 8, 9}}},
+                                         Case{wide_config(), {{301}, {256, 45}, {7, 64, 100, 130}}}),
+                         [](const auto& info) { return info.index ? "wide" : "small"; });
+
+class BatchGradients : public testing::TestWithParam<bool> {};
+
+TEST_P(BatchGradients, AreThoseOfItsSequencesInOrder) {
+  Transformer model(GetParam() ? wide_config() : small_config(), 4);
+  const int64_t b = 3, t = GetParam() ? 270 : 12;
+  const auto tokens = some_ids(b * (t + 1), model.config().vocab_size);
   const auto row = [&](int64_t i, int64_t shift) {
     return std::span(tokens).subspan(static_cast<size_t>(i * (t + 1) + shift), static_cast<size_t>(t));
   };
@@ -127,6 +149,8 @@ TEST(Transformer, GradientsOfABatchAreThoseOfItsSequencesInOrder) {
   for (size_t i = 0; i < names.size(); ++i)
     EXPECT_EQ(at_once[i].to_bytes(), sums[i].to_bytes()) << names[i].first;
 }
+
+INSTANTIATE_TEST_SUITE_P(Sizes, BatchGradients, testing::Bool());
 
 TEST(Transformer, GradientsAreCentralDifferences) {
   TransformerConfig c = small_config();
