@@ -331,8 +331,9 @@ void check_mutations(const OpInfo& op, std::span<const Tensor> inputs) {
              "input {} requires a gradient, and writing into it would spoil that gradient; write under "
              "NoGrad or to a copy",
              i);
+    if (inputs[i].numel() == 0) continue;
     for (int d = 0; d < inputs[i].rank(); ++d)
-      SR_CHECK(inputs[i].strides()[d] != 0 || inputs[i].shape()[d] <= 1,
+      SR_CHECK(inputs[i].strides()[d] != 0 || inputs[i].shape()[d] <= 1 || inputs[i].numel() == 0,
                "input {} is a broadcast view and cannot be written in place", i);
   }
 }

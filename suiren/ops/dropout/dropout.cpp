@@ -2,6 +2,7 @@
 
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/common.h"
 #include "suiren/ops/compare/compare.h"
 #include "suiren/ops/full/full.h"
@@ -31,7 +32,8 @@ struct Dropout {
     const Tensor u = uniform(x.shape(), 0, 1, static_cast<uint64_t>(a.seed), static_cast<uint64_t>(a.stream),
                              kF64, x.device());
     const Tensor kept = ge(u, full({}, a.p, kF64, x.device()));
-    return where(kept, x / (1 - a.p), zeros({}, x.dtype(), x.device()));
+    const Tensor h = cast(x, accumulator(x.dtype()));
+    return cast(where(kept, h / (1 - a.p), zeros({}, h.dtype(), h.device())), x.dtype());
   }
   static Grads vjp(const Attrs& a, const Vjp& c) { return {dispatch<Dropout>(a, c.grad())}; }
   static Samples samples() {
