@@ -35,9 +35,10 @@ void train_tokenizer(TrainArgs& a) {
   };
   text::BpeTrainer trainer(a.bpe);
   data::for_each_document(a.input, a.import, [&](std::string_view d) { trainer.add_document(d); });
+  const auto bytes = static_cast<double>(trainer.bytes());
   const text::Tokenizer t = trainer.train();
   t.save(a.output);
-  progress.finish(fmt::format("tokenizer  {} tokens from {} in {}", train::format_count(t.vocab_size()), train::format_bytes(static_cast<double>(trainer.bytes())), a.output));
+  progress.finish(fmt::format("tokenizer  {} tokens from {} in {}", train::format_count(t.vocab_size()), train::format_bytes(bytes), a.output));
   if (t.vocab_size() < a.bpe.vocab_size)
     warn("the text has no more pairs: {} tokens instead of the {} asked for", t.vocab_size(), a.bpe.vocab_size);
 }

@@ -86,9 +86,10 @@ text::Tokenizer Quickstart::train_tokenizer() {
   });
   progress.finish(fmt::format("corpus     {} · {} documents, {:.1f} MB · {} held out", corpus_.name, format_count(documents),
                               static_cast<double>(trainer.bytes()) / 1e6, format_count(held_out)));
+  const double megabytes = static_cast<double>(trainer.bytes()) / 1e6;
   text::Tokenizer tokenizer = trainer.train();
   tokenizer.save(output_ + "/tokenizer.json");
-  info("tokenizer  {} tokens from {:.1f} MB in {:.0f} s", format_count(tokenizer.vocab_size()), static_cast<double>(trainer.bytes()) / 1e6,
+  info("tokenizer  {} tokens from {:.1f} MB in {:.0f} s", format_count(tokenizer.vocab_size()), megabytes,
        std::chrono::duration<double>(Clock::now() - start).count());
   return tokenizer;
 }
