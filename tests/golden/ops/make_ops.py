@@ -58,7 +58,7 @@ def case(op, f, inputs, attrs=None, constant=(), gradient=True):
     entry = {"op": op, "attrs": attrs, "inputs": given, "outputs": [packed(t) for t in outputs]}
     wanted = [t for t in leaves if t.requires_grad]
     if gradient:
-        g = [draw(*t.shape) if t.requires_grad else None for t in outputs]
+        g = [draw(*t.shape).to(t.dtype) if t.requires_grad else None for t in outputs]
         live = [(t, gi) for t, gi in zip(outputs, g) if gi is not None]
         grads = grads_of([t for t, _ in live], wanted, [gi for _, gi in live])
         w = [draw(*t.shape) for t in wanted]
@@ -103,7 +103,7 @@ def moves():
     to = lambda x, dtype: x.to(DTYPES[dtype])
     case("cast", to, [draw(5, low=-9, high=9)], {"dtype": "i64"}, gradient=False)
     case("cast", to, [index(4, below=9)], {"dtype": "f64"}, gradient=False)
-    case("cast", to, [draw(5) / 3], {"dtype": "f32"}, gradient=False)
+    case("cast", to, [draw(5) / 3], {"dtype": "f32"})
     case("full", lambda shape, value, dtype: torch.full(shape, value, dtype=DTYPES[dtype]), [],
          {"shape": [2, 3], "value": 0.1, "dtype": "f64"}, gradient=False)
     ranged = lambda begin, end, step, dtype: torch.arange(begin, end, step, dtype=DTYPES[dtype])
