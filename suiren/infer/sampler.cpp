@@ -46,6 +46,7 @@ int64_t sample(std::span<const float> logits, const SamplingOptions& o, int64_t 
   for (size_t i = 0; i < logits.size(); ++i)
     SR_CHECK_AS(kNumeric, !std::isnan(logits[i]), "the logit of token {} at position {} is NaN", i, position);
   const auto best = std::max_element(logits.begin(), logits.end());  // the first of equals
+  SR_CHECK_AS(kNumeric, std::isfinite(*best), "the largest logit at position {} is {}", position, *best);
   if (o.temperature == 0) return best - logits.begin();
 
   std::vector<int64_t> ids(logits.size());

@@ -18,7 +18,7 @@ struct SamplingOptions {
 /// The token at `position` (its index in the sequence). Logits are divided by the temperature, cut to the
 /// top_k largest (of equals the smaller id stays), turned into probabilities in f64, cut to the fewest
 /// largest whose sum reaches top_p, and drawn in order of id with the Philox uniform of (seed, position).
-/// Throws Error{kNumeric} when a logit is NaN.
+/// Throws Error{kNumeric} when a logit is NaN or the largest is infinite.
 int64_t sample(std::span<const float> logits, const SamplingOptions& options, int64_t position);
 
 }  // namespace suiren::infer

@@ -322,13 +322,18 @@ void TransformerConfig::validate(const std::string& name) const {
            name, initializer_range);
 }
 
+// In double: exact below 2^53, and sizes from a hostile file cannot overflow.
 int64_t TransformerConfig::parameter_count() const {
-  const int64_t q = num_attention_heads * head_dim, kv = num_key_value_heads * head_dim;
-  int64_t layer = hidden_size * (2 * q + 2 * kv) + 3 * hidden_size * intermediate_size + 2 * hidden_size;
-  if (qk_norm()) layer += 2 * head_dim;
-  if (attention_bias) layer += q + 2 * kv + hidden_size;
-  if (mlp_bias) layer += 2 * intermediate_size + hidden_size;
-  return vocab_size * hidden_size * (tie_word_embeddings ? 1 : 2) + num_hidden_layers * layer + hidden_size;
+  const auto hidden = static_cast<double>(hidden_size), ffn = static_cast<double>(intermediate_size);
+  const double q = static_cast<double>(num_attention_heads) * static_cast<double>(head_dim);
+  const double kv = static_cast<double>(num_key_value_heads) * static_cast<double>(head_dim);
+  double layer = hidden * (2 * q + 2 * kv) + 3 * hidden * ffn + 2 * hidden;
+  if (qk_norm()) layer += 2 * static_cast<double>(head_dim);
+  if (attention_bias) layer += q + 2 * kv + hidden;
+  if (mlp_bias) layer += 2 * ffn + hidden;
+  const double embedding = static_cast<double>(vocab_size) * hidden * (tie_word_embeddings ? 1 : 2);
+  return static_cast<int64_t>(
+      std::min(embedding + static_cast<double>(num_hidden_layers) * layer + hidden, 0x1p62));
 }
 
 }  // namespace suiren::models

@@ -99,8 +99,12 @@ std::unique_ptr<Transformer> Transformer::load(const std::string& folder, const 
     }
     files.assign(shards.begin(), shards.end());
   }
-  // Opened before the model is built: a missing file must not cost the memory of the model.
-  for (const std::string& file : files) (void)MappedFile(file);
+  // Before any memory is taken: an element has at least a byte in the file.
+  size_t bytes = 0;
+  for (const std::string& file : files) bytes += MappedFile(file).bytes().size();
+  SR_CHECK(static_cast<int64_t>(bytes) >= config.parameter_count(),
+           "{} has {} bytes, too few for the {} parameters that config.json states", files[0], bytes,
+           config.parameter_count());
   std::unique_ptr<Transformer> model(new Transformer(config, NoInit{}, at));
   model->load_files(files);
   return model;

@@ -134,6 +134,10 @@ TEST(Sampler, RefusesBadOptionsAndNan) {
   EXPECT_TRUE(contains(message([] { SamplingOptions{1, 0, 0}.validate(); }), "top_p is 0"));
   const std::vector<float> logits{0, NAN};
   EXPECT_TRUE(contains(message([&] { sample(logits, {}, 3); }), "the logit of token 1 at position 3 is NaN"));
+  const std::vector<float> infinite{0, INFINITY}, nothing{-INFINITY, -INFINITY}, masked{-INFINITY, 1};
+  EXPECT_TRUE(contains(message([&] { sample(infinite, {}, 3); }), "the largest logit at position 3 is inf"));
+  EXPECT_TRUE(contains(message([&] { sample(nothing, {}, 3); }), "the largest logit at position 3 is -inf"));
+  EXPECT_EQ(sample(masked, {}, 3), 1);
 }
 
 // The pieces of llama2.c's tokenizer file: int32 longest, then (float score, int32 length, bytes) each.

@@ -226,6 +226,9 @@ TEST(Transformer, RefusesWhatDoesNotFit) {
   const std::string text = message([&] { Transformer::load(folder.path()); });
   EXPECT_TRUE(contains(text, "missing: model.layers.2.self_attn.q_proj.weight")) << text;
   EXPECT_TRUE(contains(text, "model.embed_tokens.weight has shape [97, 32], expected [90, 32]")) << text;
+  other.vocab_size = other.hidden_size = 1 << 30;  // must not be allocated
+  other.save(folder.path());
+  EXPECT_TRUE(contains(message([&] { Transformer::load(folder.path()); }), "too few for the"));
 }
 
 }  // namespace
