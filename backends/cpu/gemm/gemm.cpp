@@ -1,6 +1,7 @@
 #include "backends/cpu/gemm/gemm.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <type_traits>
@@ -13,8 +14,12 @@
 namespace suiren::cpu {
 namespace {
 
-constexpr int64_t kBlockRows = 256;  // rows of A packed at a time: 256 KB, a share of the second-level cache
-constexpr int64_t kBlockCols = 512;  // columns of B kept packed while several such blocks pass: 512 KB
+constexpr int64_t kBlockRows = 256;   // rows of A packed at a time: 256 KB, a share of the second-level cache
+constexpr int64_t kBlockCols = 1024;  // columns taken together
+constexpr int64_t kKeptB = 2 << 20;   // numbers of B kept packed while several blocks of rows pass: 8 MB
+constexpr int64_t kPackPanels = 4;    // panels packed together, so that longer pieces of memory are read
+constexpr int64_t kPackSteps = 16;    // steps of k packed at a time then, each in a page of its own
+constexpr int64_t kPage = 4096;
 constexpr int64_t kInlineWork =
     40000;  // multiplications below which waking another thread costs more than it saves
 
@@ -100,7 +105,13 @@ class Rectangle {
     block_tiles_ = std::min<int64_t>(tiles_, kBlockRows / kernels_.mr);
     one_block_ = block_tiles_ == tiles_;
     panel_size_ = kernels_.nr * kGemmKBlock;
-    const int64_t step = one_block_ ? cols : kBlockCols;
+    // Columns taken together: their sums stay in the cache over all k blocks, their B is kept for the next
+    // rows.
+    const int64_t k_blocks = (a_.cols + kGemmKBlock - 1) / kGemmKBlock;
+    int64_t step = one_block_ && k_blocks == 1 ? cols : kBlockCols;
+    if (!one_block_ && !options_.packed)
+      step = std::clamp<int64_t>(kKeptB / (k_blocks * kGemmKBlock) / kernels_.nr, 1, step / kernels_.nr) *
+             kernels_.nr;
     for (int64_t j = 0; j < cols; j += step) strip(col + j, std::min(step, cols - j));
   }
 
@@ -118,8 +129,8 @@ class Rectangle {
       if (options_.accumulate)
         for_each_output(col, cols, [&](int64_t i, int64_t j, T& c) { sums[i * ld + j] = static_cast<R>(c); });
     }
-    for (int64_t k = 0; k < a_.cols; k += kGemmKBlock)
-      for (int64_t t = 0; t < tiles_; t += block_tiles_)
+    for (int64_t t = 0; t < tiles_; t += block_tiles_)
+      for (int64_t k = 0; k < a_.cols; k += kGemmKBlock)
         block_product(k, std::min(kGemmKBlock, a_.cols - k), t, std::min(block_tiles_, tiles_ - t), col, cols,
                       sums, ld);
     if constexpr (!std::is_same_v<T, R>)
@@ -142,7 +153,7 @@ class Rectangle {
     for (int64_t j = 0; j < cols; j += kernels_.nr) {
       const int64_t width = std::min<int64_t>(kernels_.nr, cols - j);
       int64_t ldb = kernels_.nr;
-      const R* b = panel_b(k, kc, col + j, width, one_block_ ? 0 : j / kernels_.nr, t == 0, &ldb);
+      const R* b = panel_b(k, kc, col, cols, j, t == 0, &ldb);
       for (int64_t i = 0; i < count; ++i) {
         const int64_t first = tile_row(t + i), rows = tile_row(t + i + 1) - first;
         tile[rows](kc, w_.a.data() + i * a_size, kernels_.a_width, b, ldb, sums + first * ld + j, ld, width,
@@ -159,9 +170,8 @@ class Rectangle {
     for (int64_t i = 0; i < count; ++i, to += size) {
       const int64_t begin = tile_row(t + i) - first, rows = tile_row(t + i + 1) - first - begin;
       const R* from = a.data + begin * a.row_stride;
-      if (!by_rows) {
-        kernels_.pack_a(from, 1, a.col_stride, rows, kc, to);
-      } else if (a.col_stride == 1) {
+      if (!by_rows) continue;
+      if (a.col_stride == 1) {
         for (int64_t r = 0; r < rows; ++r)
           std::memcpy(to + r * kGemmKBlock, from + r * a.row_stride, kc * sizeof(R));
       } else {
@@ -170,28 +180,47 @@ class Rectangle {
             to[r * kGemmKBlock + p] = from[r * a.row_stride + p * a.col_stride];
       }
     }
-    return by_rows ? APanel::kRows : APanel::kColumns;
+    if (by_rows) return APanel::kRows;
+    for (int64_t p = 0; p < kc; p += kPackSteps)  // a few rows of memory at a time, each from end to end
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t begin = tile_row(t + i) - first, rows = tile_row(t + i + 1) - first - begin;
+        kernels_.pack_a(a.data + begin + p * a.col_stride, 1, a.col_stride, rows,
+                        std::min(kPackSteps, kc - p), w_.a.data() + i * size + p * kernels_.a_width);
+      }
+    return APanel::kColumns;
   }
 
-  // The panel of B for columns col .. col + width: packed before, read in place, or packed now into `slot`.
-  const R* panel_b(int64_t k, int64_t kc, int64_t col, int64_t width, int64_t slot, bool fresh,
-                   int64_t* ldb) {
+  // The panel of B for columns col + j ..: packed before, read in place, or kept in a buffer, where it is
+  // packed with its neighbours when it is `fresh`.
+  const R* panel_b(int64_t k, int64_t kc, int64_t col, int64_t cols, int64_t j, bool fresh, int64_t* ldb) {
     if constexpr (std::is_same_v<R, float>) {
       if (options_.packed) {
         const int64_t panels = (b_.cols + kernels_.nr - 1) / kernels_.nr;
-        return options_.packed->data() + k * panels * kernels_.nr + col / kernels_.nr * kernels_.nr * kc;
+        return options_.packed->data() + k * panels * kernels_.nr + (col + j) * kc;
       }
     }
     if constexpr (std::is_same_v<T, R>) {
-      if (b_.col_stride == 1 && width == kernels_.nr && tiles_ <= 2) {
+      if (b_.col_stride == 1 && cols - j >= kernels_.nr && tiles_ <= 2) {
         *ldb = b_.row_stride;
-        return b_.data + k * b_.row_stride + col;
+        return b_.data + k * b_.row_stride + col + j;
       }
     }
-    R* to = w_.b.get((one_block_ ? 1 : kBlockCols / kernels_.nr) * panel_size_) + slot * panel_size_;
-    if (fresh) {
-      const auto b = staged(block(b_, k, col, kc, width), w_.stage);
-      kernels_.pack_b(b.data, b.col_stride, b.row_stride, width, kc, to);
+    const bool far_rows =
+        b_.col_stride == 1 && std::abs(b_.row_stride) * static_cast<int64_t>(sizeof(T)) >= kPage;
+    const int64_t together = far_rows ? kPackPanels : 1, panel = j / kernels_.nr;
+    const int64_t panels = (cols + kernels_.nr - 1) / kernels_.nr,
+                  k_blocks = (a_.cols + kGemmKBlock - 1) / kGemmKBlock;
+    R* to = w_.b.get((one_block_ ? together : panels * k_blocks) * panel_size_);
+    to += (one_block_ ? panel % together : k / kGemmKBlock * panels + panel) * panel_size_;
+    if (fresh && panel % together == 0) {
+      const int64_t width = std::min(together * kernels_.nr, cols - j);
+      const auto b = staged(block(b_, k, col + j, kc, width), w_.stage);
+      const int64_t steps = together == 1 ? kc : kPackSteps;
+      for (int64_t p = 0; p < kc; p += steps)
+        for (int64_t i = 0; i < width; i += kernels_.nr)
+          kernels_.pack_b(b.data + i * b.col_stride + p * b.row_stride, b.col_stride, b.row_stride,
+                          std::min<int64_t>(kernels_.nr, width - i), std::min(steps, kc - p),
+                          to + i * kGemmKBlock + p * kernels_.nr);
     }
     return to;
   }
