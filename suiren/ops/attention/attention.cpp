@@ -161,8 +161,8 @@ struct AttentionBackward {
   static Samples samples() {
     const auto call = [](bool causal, Shape q, Shape k) {
       const Shape rows{q[0], q[2], q[1]};
-      return sample(Attrs{0.1, causal},
-                    {real(q), real(k), real(k), real(q), real(rows, 3, 5), real(q), real(rows)});
+      return sample(Attrs{0.1, causal}, {real(q, -0.5, 0.5), real(k, -0.5, 0.5), real(k), real(q),
+                                         real(rows, 3, 5), real(q), real(rows)});
     };
     return {call(true, {2, 3, 2, 4}, {2, 3, 2, 4}), call(false, {1, 3, 2, 4}, {1, 5, 2, 4}),
             call(true, {1, 2, 4, 6}, {1, 5, 2, 6}), call(true, {0, 3, 2, 4}, {0, 3, 2, 4}),
