@@ -53,9 +53,11 @@ const AddedToken* AddedTokens::match(const Group& group, std::string_view text, 
 }
 
 void AddedTokens::split_group(const Group& group, std::string_view text, bool parse_special,
-                              FunctionRef<void(std::string_view)> plain, FunctionRef<void(uint32_t)> token) const {
+                              FunctionRef<void(std::string_view)> plain,
+                              FunctionRef<void(uint32_t)> token) const {
   size_t done = 0;
-  for (size_t at = 0; const AddedToken* found = group.first_bytes.empty() ? nullptr : match(group, text, at);) {
+  for (size_t at = 0;
+       const AddedToken* found = group.first_bytes.empty() ? nullptr : match(group, text, at);) {
     size_t begin = at, end = at + found->content.size();
     at = end;
     if (found->special && !parse_special) continue;
@@ -75,8 +77,9 @@ void AddedTokens::split_group(const Group& group, std::string_view text, bool pa
 void AddedTokens::split(std::string_view text, bool parse_special, FunctionRef<void(std::string_view)> plain,
                         FunctionRef<void(uint32_t)> token) const {
   if (normalized_.first_bytes.empty()) return split_group(raw_, text, parse_special, plain, token);
-  split_group(raw_, text, parse_special,
-              [&](std::string_view rest) { split_group(normalized_, rest, parse_special, plain, token); }, token);
+  split_group(
+      raw_, text, parse_special,
+      [&](std::string_view rest) { split_group(normalized_, rest, parse_special, plain, token); }, token);
 }
 
 }  // namespace suiren::text

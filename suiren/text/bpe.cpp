@@ -54,7 +54,8 @@ void Bpe::encode_short(std::string_view piece, std::vector<uint32_t>& out) const
 
 void Bpe::encode_long(std::string_view piece, std::vector<uint32_t>& out, Scratch& s) const {
   SR_CHECK_AS(kUnsupported, piece.size() < (uint64_t{1} << 31),
-              "a piece of text without a place to split has {} bytes; at most 2 GiB can be encoded", piece.size());
+              "a piece of text without a place to split has {} bytes; at most 2 GiB can be encoded",
+              piece.size());
   const auto n = static_cast<uint32_t>(piece.size());
   s.ids.resize(n);
   s.next.resize(n);

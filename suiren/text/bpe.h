@@ -1,6 +1,6 @@
 #pragma once
-// The merge rules of byte-pair encoding, applied to one pre-token at a time. Immutable: safe to share; a Scratch
-// belongs to one thread.
+// The merge rules of byte-pair encoding, applied to one pre-token at a time. Immutable: safe to share; a
+// Scratch belongs to one thread.
 
 #include <array>
 #include <cstdint>
@@ -13,6 +13,7 @@ namespace suiren::text {
 /// A rule: the neighbours (left, right) become `result`. Its rank is its place in the list.
 struct MergeRule {
   uint32_t left, right, result;
+  bool operator==(const MergeRule&) const = default;
 };
 
 class Bpe {
@@ -30,8 +31,8 @@ class Bpe {
   /// `byte_ids`: the token of each byte. When a pair stands twice in `rules`, its last place counts.
   Bpe(const std::array<uint32_t, 256>& byte_ids, std::span<const MergeRule> rules);
 
-  /// Appends the ids of `piece`: the applicable rule of lowest rank goes first, the leftmost place among equals.
-  /// O(n^2) with small constants up to kShort bytes, O(n log n) above.
+  /// Appends the ids of `piece`: the applicable rule of lowest rank goes first, the leftmost place among
+  /// equals. O(n^2) with small constants up to kShort bytes, O(n log n) above.
   void encode(std::string_view piece, std::vector<uint32_t>& out, Scratch& scratch) const;
 
   static constexpr size_t kShort = 48;

@@ -32,8 +32,8 @@ BpeTrainer::BpeTrainer(BpeOptions options) : options_(std::move(options)) {
   SR_CHECK(options_.vocab_size >= least,
            "a vocabulary of {} is too small: {} special tokens and 256 bytes need {} (--vocab-size)",
            options_.vocab_size, options_.specials.size(), least);
-  SR_CHECK(options_.vocab_size <= 16 << 20, "a vocabulary of {} is too large: at most {}", options_.vocab_size,
-           16 << 20);
+  SR_CHECK(options_.vocab_size <= 16 << 20, "a vocabulary of {} is too large: at most {}",
+           options_.vocab_size, 16 << 20);
   PreTokenizer pre_tokenizer = PreTokenizer::from_pattern(options_.pattern);
   regex_ = pre_tokenizer.regex();
   words_ = std::make_unique<WordCounter>(std::move(pre_tokenizer));

@@ -1,7 +1,7 @@
 #pragma once
-// Training of byte-level BPE. The merges equal those of Hugging Face's BpeTrainer on the same documents: the pair with
-// the highest count goes first, the lower pair of ids among equals. One trainer belongs to one thread; it uses the
-// pool inside, and the result does not depend on the number of threads.
+// Training of byte-level BPE. The merges equal those of Hugging Face's BpeTrainer on the same documents: the
+// pair with the highest count goes first, the lower pair of ids among equals. One trainer belongs to one
+// thread; it uses the pool inside, and the result does not depend on the number of threads.
 
 #include <cstdint>
 #include <functional>
@@ -26,8 +26,8 @@ class WordCounter;
 
 class BpeTrainer {
  public:
-  /// Error{kInvalid}: a vocabulary too small for specials + 256 bytes, a special that is empty, stands twice or is a
-  /// single byte's token, a pattern that is no regular expression.
+  /// Error{kInvalid}: a vocabulary too small for specials + 256 bytes, a special that is empty, stands twice
+  /// or is a single byte's token, a pattern that is no regular expression.
   explicit BpeTrainer(BpeOptions options);
   ~BpeTrainer();
   BpeTrainer(BpeTrainer&&) noexcept;

@@ -38,7 +38,8 @@ class PairTable {
   Pair& slot(uint32_t left, uint32_t right) {
     const size_t mask = slots_.size() - 1;
     size_t i = (uint64_t{left} << 32 | right) * 0x9E3779B97F4A7C15 >> 24 & mask;
-    while (slots_[i].left != Pair::kFree && (slots_[i].left != left || slots_[i].right != right)) i = (i + 1) & mask;
+    while (slots_[i].left != Pair::kFree && (slots_[i].left != left || slots_[i].right != right))
+      i = (i + 1) & mask;
     return slots_[i];
   }
   void grow() {
@@ -51,8 +52,9 @@ class PairTable {
   size_t used_ = 0;
 };
 
-/// The text is one array of symbols. A token of n bytes fills n places: its id stands at the first and at the last of
-/// them, so that the token before and the token after a place are found without links. Words are set apart by kWall.
+/// The text is one array of symbols. A token of n bytes fills n places: its id stands at the first and at the
+/// last of them, so that the token before and the token after a place are found without links. Words are set
+/// apart by kWall.
 template <class Symbol>
 class Merger {
  public:
@@ -106,9 +108,12 @@ class Merger {
       order.emplace_back(count, word);
       places += word.size() + 1;
     });
-    SR_CHECK_AS(kUnsupported, places < (uint64_t{1} << 32),
-                "the text has {} bytes of distinct pre-tokens; at most 4 GiB can be trained on: give less text", places);
-    std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    SR_CHECK_AS(
+        kUnsupported, places < (uint64_t{1} << 32),
+        "the text has {} bytes of distinct pre-tokens; at most 4 GiB can be trained on: give less text",
+        places);
+    std::stable_sort(order.begin(), order.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
     text_.reserve(places);
     text_.push_back(kWall);
     for (const auto& [count, word] : order) {
@@ -151,7 +156,9 @@ class Merger {
   /// Counts all pairs of bytes and lists the frequent ones.
   void count_bytes() {
     std::vector<int64_t> counts(1 << 16), sizes(1 << 16);
-    const auto cell = [&](uint32_t a, uint32_t b) { return (a - options_.first_byte) << 8 | (b - options_.first_byte); };
+    const auto cell = [&](uint32_t a, uint32_t b) {
+      return (a - options_.first_byte) << 8 | (b - options_.first_byte);
+    };
     Weights weights{*this};
     each_pair([&](uint32_t p, uint32_t a, uint32_t b) {
       counts[cell(a, b)] += weights.at(p);
@@ -278,8 +285,8 @@ class Merger {
     }
   }
 
-  /// (before, left) and (right, after) become (before, result) and (result, after). True when `result` was a token
-  /// before and such a pair, frequent now, occurred elsewhere without a list.
+  /// (before, left) and (right, after) become (before, result) and (result, after). True when `result` was a
+  /// token before and such a pair, frequent now, occurred elsewhere without a list.
   bool update_counts(uint32_t left, uint32_t right, uint32_t result) {
     bool search = false;
     for (int side : {0, 1}) {
@@ -355,7 +362,8 @@ class Merger {
 
 }  // namespace
 
-std::vector<MergeRule> learn_merges(WordCounter& words, const MergeOptions& options, std::vector<std::string>& tokens) {
+std::vector<MergeRule> learn_merges(WordCounter& words, const MergeOptions& options,
+                                    std::vector<std::string>& tokens) {
   if (options.vocab_size < 0xFFFE) return Merger<uint16_t>(words, options, tokens).run();
   return Merger<uint32_t>(words, options, tokens).run();
 }

@@ -24,13 +24,17 @@ void scan(Pattern pattern, std::string_view text, Sink piece) {
   const uint8_t* classes = char_classes();
   switch (pattern) {
     case Pattern::kGpt2:
-      return scan_all(text, piece, [&](const char* p, const char* end) { return scan_gpt2(p, end, classes); });
+      return scan_all(text, piece,
+                      [&](const char* p, const char* end) { return scan_gpt2(p, end, classes); });
     case Pattern::kCl100k:
-      return scan_all(text, piece, [&](const char* p, const char* end) { return scan_cl100k(p, end, classes, 3); });
+      return scan_all(text, piece,
+                      [&](const char* p, const char* end) { return scan_cl100k(p, end, classes, 3); });
     case Pattern::kQwen2:
-      return scan_all(text, piece, [&](const char* p, const char* end) { return scan_cl100k(p, end, classes, 1); });
+      return scan_all(text, piece,
+                      [&](const char* p, const char* end) { return scan_cl100k(p, end, classes, 1); });
     case Pattern::kO200k:
-      return scan_all(text, piece, [&](const char* p, const char* end) { return scan_o200k(p, end, classes); });
+      return scan_all(text, piece,
+                      [&](const char* p, const char* end) { return scan_o200k(p, end, classes); });
   }
 }
 
@@ -55,11 +59,15 @@ void match_literal(std::string_view text, std::string_view literal, MatchSink ma
 
 void find_matches(const SplitStage& s, std::string_view text, MatchSink match) {
   switch (s.kind) {
-    case SplitStage::kRegex: return s.regex[0].for_each_match(text, match);
-    case SplitStage::kLiteral: return match_literal(text, s.literal, match);
+    case SplitStage::kRegex:
+      return s.regex[0].for_each_match(text, match);
+    case SplitStage::kLiteral:
+      return match_literal(text, s.literal, match);
     case SplitStage::kDigits:
-    case SplitStage::kDigit: return match_numbers(text, s.kind == SplitStage::kDigit, match);
-    default: return scan(s.pattern, text, [&](std::string_view v) {
+    case SplitStage::kDigit:
+      return match_numbers(text, s.kind == SplitStage::kDigit, match);
+    default:
+      return scan(s.pattern, text, [&](std::string_view v) {
         match(v.data() - text.data(), v.data() - text.data() + v.size());
       });
   }
@@ -81,21 +89,26 @@ std::vector<Segment> cut(const SplitStage& s, std::string_view text) {
   });
   if (last != text.size()) all.push_back({last, text.size(), s.invert});
   switch (s.behavior) {
-    case SplitBehavior::kIsolated: return all;
+    case SplitBehavior::kIsolated:
+      return all;
     case SplitBehavior::kRemoved:
       for (const Segment& g : all)
         if (!g.match) joined.push_back(g);
       return joined;
     case SplitBehavior::kContiguous:
       for (const Segment& g : all)
-        if (!joined.empty() && joined.back().match == g.match) joined.back().end = g.end;
-        else joined.push_back(g);
+        if (!joined.empty() && joined.back().match == g.match)
+          joined.back().end = g.end;
+        else
+          joined.push_back(g);
       return joined;
     case SplitBehavior::kMergedWithPrevious: {
       bool after_match = false;
       for (const Segment& g : all) {
-        if (g.match && !after_match && !joined.empty()) joined.back().end = g.end;
-        else joined.push_back(g);
+        if (g.match && !after_match && !joined.empty())
+          joined.back().end = g.end;
+        else
+          joined.push_back(g);
         after_match = g.match;
       }
       return joined;
@@ -103,8 +116,10 @@ std::vector<Segment> cut(const SplitStage& s, std::string_view text) {
     case SplitBehavior::kMergedWithNext: {
       bool before_match = false;
       for (auto g = all.rbegin(); g != all.rend(); ++g) {
-        if (g->match && !before_match && !joined.empty()) joined.back().begin = g->begin;
-        else joined.push_back(*g);
+        if (g->match && !before_match && !joined.empty())
+          joined.back().begin = g->begin;
+        else
+          joined.push_back(*g);
         before_match = g->match;
       }
       return {joined.rbegin(), joined.rend()};
@@ -118,7 +133,8 @@ std::vector<Segment> cut(const SplitStage& s, std::string_view text) {
 PreTokenizer::PreTokenizer(std::vector<SplitStage> stages) : stages_(std::move(stages)) {}
 
 PreTokenizer PreTokenizer::from_pattern(const std::string& pattern) {
-  SR_CHECK(!pattern.empty(), "the split pattern is empty; name gpt2, cl100k, qwen2, o200k or give a regular expression");
+  SR_CHECK(!pattern.empty(),
+           "the split pattern is empty; name gpt2, cl100k, qwen2, o200k or give a regular expression");
   SplitStage stage;
   auto known = pattern_named(pattern);
   if (!known) known = pattern_of_regex(pattern);
@@ -142,7 +158,8 @@ void PreTokenizer::run(size_t stage, std::string_view text, Sink piece) const {
     if (text[0] == ' ') return run(stage + 1, text, piece);
     return run(stage + 1, " " + std::string(text), piece);
   }
-  if (s.kind == SplitStage::kScan && s.behavior == SplitBehavior::kIsolated) {  // matches cover all of the text
+  if (s.kind == SplitStage::kScan &&
+      s.behavior == SplitBehavior::kIsolated) {  // matches cover all of the text
     if (last) return scan(s.pattern, text, piece);
     return scan(s.pattern, text, [&](std::string_view v) { run(stage + 1, v, piece); });
   }

@@ -27,7 +27,7 @@ struct SplitStage {
   Kind kind = kScan;
   Pattern pattern = Pattern::kCl100k;
   SplitBehavior behavior = SplitBehavior::kIsolated;
-  bool invert = false;      ///< what lies between matches counts as match
+  bool invert = false;       ///< what lies between matches counts as match
   std::vector<Regex> regex;  ///< one for kRegex, else none
   std::string literal;
 };

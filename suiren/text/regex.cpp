@@ -53,7 +53,8 @@ void Regex::for_each_match(std::string_view text, FunctionRef<void(size_t begin,
   while (from <= text.size()) {
     const int found = pcre2_match(code, subject, text.size(), from, 0, data.get(), match_context());
     if (found == PCRE2_ERROR_NOMATCH) return;
-    SR_CHECK(found >= 0, "the split pattern '{}' failed at byte {} of the text: {}; write it with fewer repeated groups",
+    SR_CHECK(found >= 0,
+             "the split pattern '{}' failed at byte {} of the text: {}; write it with fewer repeated groups",
              pattern_, from, pcre2_message(found));
     const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data.get());
     const size_t begin = range[0], end = std::max(range[0], range[1]);

@@ -28,7 +28,7 @@ constexpr Known kKnown[] = {
      SR_CONTRACTION R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
     {Pattern::kO200k, "o200k",
      R"([^\r\n\p{L}\p{N}]?)" SR_CAPITALS "*" SR_SMALL "+" SR_CONTRACTION R"(?|[^\r\n\p{L}\p{N}]?)" SR_CAPITALS
-         "+" SR_SMALL "*" SR_CONTRACTION R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
+     "+" SR_SMALL "*" SR_CONTRACTION R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
 };
 #undef SR_CONTRACTION
 #undef SR_CAPITALS
@@ -41,7 +41,9 @@ struct Text {
   const char* end;
   const uint8_t* classes;
 
-  Char at(const char* p) const { return p < end ? read_char(p, end, classes) : Char{kInvalidByte, kSpace, 0}; }
+  Char at(const char* p) const {
+    return p < end ? read_char(p, end, classes) : Char{kInvalidByte, kSpace, 0};
+  }
   bool is(const char* p, uint8_t bits) const { return p < end && (at(p).bits & bits); }
 
   /// The end of the run of characters with any of `bits`.
@@ -70,7 +72,8 @@ struct Text {
 
 bool is_newline(char c) { return c == '\n' || c == '\r'; }
 
-/// 's 't 're 've 'm 'll 'd at p, in any case (U+017F folds to s, as case-insensitive matching has it): its end, else p.
+/// 's 't 're 've 'm 'll 'd at p, in any case (U+017F folds to s, as case-insensitive matching has it): its
+/// end, else p.
 const char* contraction(const char* p, const char* end, bool any_case) {
   if (end - p < 2 || *p != '\'') return p;
   const auto fold = [&](char c) { return any_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };

@@ -13,8 +13,8 @@ namespace suiren::text {
 
 namespace {
 
-/// The ids of short pre-tokens met before, one table per thread: direct-mapped, newest wins. Text repeats its words
-/// (Zipf), so most pieces of prose are found here.
+/// The ids of short pre-tokens met before, one table per thread: direct-mapped, newest wins. Text repeats its
+/// words (Zipf), so most pieces of prose are found here.
 class PieceCache {
  public:
   static constexpr size_t kMaxBytes = 16, kMaxIds = 7, kSlots = 1 << 13;
@@ -68,7 +68,8 @@ ThreadState& thread_state(uint64_t serial) {
   return state;
 }
 
-void encode_piece(const TokenizerData& d, ThreadState& state, std::string_view piece, std::vector<uint32_t>& out) {
+void encode_piece(const TokenizerData& d, ThreadState& state, std::string_view piece,
+                  std::vector<uint32_t>& out) {
   if (!d.whole_pieces.empty()) {
     if (const auto whole = d.whole_pieces.find(piece); whole != d.whole_pieces.end())
       return out.push_back(whole->second);
@@ -77,7 +78,8 @@ void encode_piece(const TokenizerData& d, ThreadState& state, std::string_view p
   if (state.scratch.ids.capacity() > (1 << 20)) state.scratch = {};  // do not keep what one giant piece took
 }
 
-void encode_cached(const TokenizerData& d, ThreadState& state, std::string_view piece, std::vector<uint32_t>& out) {
+void encode_cached(const TokenizerData& d, ThreadState& state, std::string_view piece,
+                   std::vector<uint32_t>& out) {
   if (piece.size() > PieceCache::kMaxBytes) return encode_piece(d, state, piece, out);
   bool hit = false;
   PieceCache::Slot& slot = state.cache.find(piece, hit);

@@ -1,6 +1,7 @@
 #pragma once
-// Byte-level byte-pair encoding (Sennrich, Haddow & Birch 2016; bytes as in Radford et al. 2019, section 2.2), read
-// from and written to Hugging Face's tokenizer.json, with ids identical to PyPI tokenizers.
+// Byte-level byte-pair encoding (Sennrich, Haddow & Birch 2016; bytes as in Radford et al. 2019,
+// section 2.2), read from and written to Hugging Face's tokenizer.json, with ids identical to PyPI
+// tokenizers.
 
 #include <cstdint>
 #include <memory>
@@ -14,21 +15,24 @@ namespace suiren::text {
 
 struct TokenizerData;
 
-/// A handle to an immutable tokenizer: copies are cheap, and all of it is safe to share between threads (encode keeps
-/// its cache per thread).
+/// A handle to an immutable tokenizer: copies are cheap, and all of it is safe to share between threads
+/// (encode keeps its cache per thread).
 ///
 /// Text that is not UTF-8 is encoded byte by byte all the same: a byte that belongs to no character counts as
 /// punctuation when text is split, and decode gives it back. PyPI tokenizers cannot be given such text.
 class Tokenizer {
  public:
-  /// Reads a tokenizer.json, or the one in a folder. Error{kInvalid} names what is damaged; {kUnsupported} names a
-  /// part of another family (normalizers, Unigram, WordPiece, SentencePiece). `truncation` and `padding` are ignored.
+  /// Reads a tokenizer.json, or the one in a folder. Error{kInvalid} names what is damaged; {kUnsupported}
+  /// names a part of another family (normalizers, Unigram, WordPiece, SentencePiece). `truncation` and
+  /// `padding` are ignored.
   static Tokenizer load(const std::string& path);
   static Tokenizer from_json(std::string_view json, const std::string& name);
 
-  /// The ids of `text`. `parse_special`: special tokens that stand in the text become their ids; else they are plain
-  /// text. `add_special`: the ids that the post-processor puts before and after (BOS, EOS) are added.
-  std::vector<uint32_t> encode(std::string_view text, bool parse_special = true, bool add_special = false) const;
+  /// The ids of `text`. `parse_special`: special tokens that stand in the text become their ids; else they
+  /// are plain text. `add_special`: the ids that the post-processor puts before and after (BOS, EOS) are
+  /// added.
+  std::vector<uint32_t> encode(std::string_view text, bool parse_special = true,
+                               bool add_special = false) const;
   /// Exactly the bytes of the tokens, one after another. Error{kInvalid} for an id that has no token.
   std::string decode(std::span<const uint32_t> ids, bool skip_special = false) const;
 
@@ -50,8 +54,8 @@ class Tokenizer {
   std::shared_ptr<const TokenizerData> data_;
 };
 
-/// Turns ids into text as they are generated. A character whose bytes are spread over several tokens comes out when
-/// it is complete. For one thread at a time.
+/// Turns ids into text as they are generated. A character whose bytes are spread over several tokens comes
+/// out when it is complete. For one thread at a time.
 class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, bool skip_special = true)

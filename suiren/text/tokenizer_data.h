@@ -17,7 +17,8 @@ struct TokenizerData {
   std::vector<std::string> tokens;                     ///< bytes by id; "" where an id has no token
   std::vector<bool> special;                           ///< by id
   std::unordered_map<std::string_view, uint32_t> ids;  ///< views into `tokens`; added tokens go before others
-  std::unordered_map<std::string_view, uint32_t> whole_pieces;  ///< with ignore_merges: the model's own tokens
+  std::unordered_map<std::string_view, uint32_t>
+      whole_pieces;  ///< with ignore_merges: the model's own tokens
   Bpe bpe;
   PreTokenizer pre_tokenizer;
   AddedTokens added;
@@ -28,7 +29,8 @@ struct TokenizerData {
 /// Reads tokenizer.json; `name` opens each error message.
 TokenizerData parse_tokenizer_json(std::string_view json, const std::string& name);
 
-/// The tokenizer.json of a trained tokenizer. tokens: bytes by id, the specials first; regex: the split pattern.
+/// The tokenizer.json of a trained tokenizer. tokens: bytes by id, the specials first; regex: the split
+/// pattern.
 std::string write_tokenizer_json(const std::vector<std::string>& tokens, size_t specials,
                                  const std::vector<MergeRule>& rules, const std::string& regex);
 

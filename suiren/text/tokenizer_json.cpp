@@ -22,7 +22,8 @@ class Reader {
   Reader(const Json& root, std::string name) : root_(root), name_(std::move(name)) {}
 
   TokenizerData read() {
-    SR_CHECK(root_.is_object(), "{}: the top of a tokenizer.json is an object, found {}", name_, root_.type_name());
+    SR_CHECK(root_.is_object(), "{}: the top of a tokenizer.json is an object, found {}", name_,
+             root_.type_name());
     refuse_part("normalizer");
     read_model();
     read_added_tokens();
@@ -50,7 +51,8 @@ class Reader {
   }
   bool flag(const Json& part, const char* key, bool otherwise) const {
     const Json& value = member(part, key);
-    SR_CHECK(value.is_null() || value.is_boolean(), "{}: {} is {}, expected true or false", name_, key, value.dump());
+    SR_CHECK(value.is_null() || value.is_boolean(), "{}: {} is {}, expected true or false", name_, key,
+             value.dump());
     return value.is_null() ? otherwise : value.get<bool>();
   }
   void refuse_part(const char* key) const {
@@ -79,7 +81,8 @@ class Reader {
     const std::string type = member(model, "type").is_null() ? "BPE" : type_of(model, "model");
     SR_CHECK_AS(kUnsupported, type == "BPE", "{}: model {} is not supported; {}", name_, type, kFamily);
     SR_CHECK_AS(kUnsupported, !flag(model, "byte_fallback", false),
-                "{}: model has byte_fallback (SentencePiece style), which is not supported; {}", name_, kFamily);
+                "{}: model has byte_fallback (SentencePiece style), which is not supported; {}", name_,
+                kFamily);
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix", "dropout"}) {
       const Json& value = member(model, key);
       SR_CHECK_AS(kUnsupported, value.is_null() || value == "" || value == 0.0,
@@ -103,15 +106,16 @@ class Reader {
     model_size_ = d_.tokens.size();
     for (int b = 0; b < 256; ++b) {
       const auto found = model_ids_.find(to_characters(std::string(1, static_cast<char>(b))));
-      SR_CHECK(found != model_ids_.end(), "{}: model.vocab has no token for byte 0x{:02x}; {}", name_, b, kFamily);
+      SR_CHECK(found != model_ids_.end(), "{}: model.vocab has no token for byte 0x{:02x}; {}", name_, b,
+               kFamily);
       byte_ids_[b] = found->second;
     }
   }
 
   uint32_t merge_part(const std::string& token, size_t place) const {
     const auto found = model_ids_.find(token);
-    SR_CHECK(found != model_ids_.end(), "{}: merge {} names the token '{}', which model.vocab does not have", name_,
-             place, token);
+    SR_CHECK(found != model_ids_.end(), "{}: merge {} names the token '{}', which model.vocab does not have",
+             name_, place, token);
     return found->second;
   }
 
@@ -128,7 +132,8 @@ class Reader {
                  "{}: merge {} is '{}', expected two tokens with one space between", name_, i, both);
         left = both.substr(0, space), right = both.substr(space + 1);
       } else {
-        SR_CHECK(merges[i].is_array() && merges[i].size() == 2 && merges[i][0].is_string() && merges[i][1].is_string(),
+        SR_CHECK(merges[i].is_array() && merges[i].size() == 2 && merges[i][0].is_string() &&
+                     merges[i][1].is_string(),
                  "{}: merge {} is {}, expected two tokens", name_, i, merges[i].type_name());
         left = merges[i][0].get<std::string>(), right = merges[i][1].get<std::string>();
       }
@@ -139,7 +144,8 @@ class Reader {
 
   void read_added_tokens() {
     const Json& list = member(root_, "added_tokens");
-    SR_CHECK(list.is_null() || list.is_array(), "{}: added_tokens is {}, expected an array", name_, list.type_name());
+    SR_CHECK(list.is_null() || list.is_array(), "{}: added_tokens is {}, expected an array", name_,
+             list.type_name());
     std::vector<AddedToken> tokens;
     std::set<std::string> seen;
     for (const Json& row : list) {
@@ -193,12 +199,14 @@ class Reader {
       if (flag(part, "use_regex", true)) stages.push_back(stage);
       return stages;
     }
-    SR_CHECK_AS(kUnsupported, !byte_level_, "{}: pre_tokenizer has {} after ByteLevel; {}", name_, type, kFamily);
+    SR_CHECK_AS(kUnsupported, !byte_level_, "{}: pre_tokenizer has {} after ByteLevel; {}", name_, type,
+                kFamily);
     if (type == "Digits") {
       stage.kind = flag(part, "individual_digits", false) ? SplitStage::kDigit : SplitStage::kDigits;
       return {stage};
     }
-    SR_CHECK_AS(kUnsupported, type == "Split", "{}: pre_tokenizer {} is not supported; {}", name_, type, kFamily);
+    SR_CHECK_AS(kUnsupported, type == "Split", "{}: pre_tokenizer {} is not supported; {}", name_, type,
+                kFamily);
     return {read_split(part)};
   }
 
@@ -229,7 +237,8 @@ class Reader {
     if (const auto scanner = pattern_of_regex(text)) {
       stage.pattern = *scanner;
       // Its matches cover all text, so to remove what lies between them is to isolate them.
-      if (stage.behavior == SplitBehavior::kRemoved && stage.invert) stage.behavior = SplitBehavior::kIsolated;
+      if (stage.behavior == SplitBehavior::kRemoved && stage.invert)
+        stage.behavior = SplitBehavior::kIsolated;
       return stage;
     }
     stage.kind = SplitStage::kRegex;
@@ -245,7 +254,8 @@ class Reader {
     const Json& decoder = member(root_, "decoder");
     if (decoder.is_null()) return;
     const std::string type = type_of(decoder, "decoder");
-    SR_CHECK_AS(kUnsupported, type == "ByteLevel", "{}: decoder {} is not supported; {}", name_, type, kFamily);
+    SR_CHECK_AS(kUnsupported, type == "ByteLevel", "{}: decoder {} is not supported; {}", name_, type,
+                kFamily);
   }
 
   void read_post_processor(const Json& part) {
@@ -256,8 +266,8 @@ class Reader {
       for (const Json& p : member(part, "processors")) read_post_processor(p);
       return;
     }
-    SR_CHECK_AS(kUnsupported, type == "TemplateProcessing", "{}: post_processor {} is not supported; {}", name_, type,
-                kFamily);
+    SR_CHECK_AS(kUnsupported, type == "TemplateProcessing", "{}: post_processor {} is not supported; {}",
+                name_, type, kFamily);
     std::vector<uint32_t> before, after;
     bool text_seen = false;
     const Json& single = member(part, "single");
@@ -272,18 +282,20 @@ class Reader {
       }
       const std::string token = io::json_string(special, "id", name_);
       const Json& ids = member(member(member(part, "special_tokens"), token.c_str()), "ids");
-      SR_CHECK(ids.is_array(), "{}: TemplateProcessing names '{}', which its special_tokens do not have", name_, token);
+      SR_CHECK(ids.is_array(), "{}: TemplateProcessing names '{}', which its special_tokens do not have",
+               name_, token);
       for (const Json& id : ids) (text_seen ? after : before).push_back(read_id(id, token));
     }
     SR_CHECK(text_seen, "{}: TemplateProcessing.single has no Sequence", name_);
-    d_.before.insert(d_.before.begin(), before.begin(), before.end());  // the later processor wraps the earlier
+    d_.before.insert(d_.before.begin(), before.begin(),
+                     before.end());  // the later processor wraps the earlier
     d_.after.insert(d_.after.end(), after.begin(), after.end());
     for (const uint32_t id : d_.before) check_id(id);
     for (const uint32_t id : d_.after) check_id(id);
   }
   void check_id(uint32_t id) const {
-    SR_CHECK(id < d_.tokens.size() && !d_.tokens[id].empty(), "{}: post_processor adds id {}, which has no token",
-             name_, id);
+    SR_CHECK(id < d_.tokens.size() && !d_.tokens[id].empty(),
+             "{}: post_processor adds id {}, which has no token", name_, id);
   }
 
   /// The maps from bytes to ids, once `tokens` has come to rest.
@@ -319,26 +331,33 @@ TokenizerData parse_tokenizer_json(std::string_view json, const std::string& nam
 
 std::string write_tokenizer_json(const std::vector<std::string>& tokens, size_t specials,
                                  const std::vector<MergeRule>& rules, const std::string& regex) {
-  const auto spelled = [&](uint32_t id) { return quoted(id < specials ? tokens[id] : to_characters(tokens[id])); };
+  const auto spelled = [&](uint32_t id) {
+    return quoted(id < specials ? tokens[id] : to_characters(tokens[id]));
+  };
   std::string out =
       "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [";
   for (uint32_t id = 0; id < specials; ++id)
     out += fmt::format(
-        "{}\n    {{\"id\": {}, \"content\": {}, \"single_word\": false, \"lstrip\": false, \"rstrip\": false, "
+        "{}\n    {{\"id\": {}, \"content\": {}, \"single_word\": false, \"lstrip\": false, \"rstrip\": "
+        "false, "
         "\"normalized\": false, \"special\": true}}",
         id ? "," : "", id, spelled(id));
   out += fmt::format(
       "\n  ],\n  \"normalizer\": null,\n  \"pre_tokenizer\": {{\"type\": \"Sequence\", \"pretokenizers\": [\n"
-      "    {{\"type\": \"Split\", \"pattern\": {{\"Regex\": {}}}, \"behavior\": \"Isolated\", \"invert\": false}},\n"
-      "    {{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}}]}},\n"
+      "    {{\"type\": \"Split\", \"pattern\": {{\"Regex\": {}}}, \"behavior\": \"Isolated\", \"invert\": "
+      "false}},\n"
+      "    {{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": "
+      "false}}]}},\n"
       "  \"post_processor\": null,\n"
       "  \"decoder\": {{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, "
       "\"use_regex\": true}},\n"
       "  \"model\": {{\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n"
-      "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": false,\n"
+      "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": "
+      "false,\n"
       "    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": {{",
       quoted(regex));
-  for (uint32_t id = 0; id < tokens.size(); ++id) out += fmt::format("{}\n      {}: {}", id ? "," : "", spelled(id), id);
+  for (uint32_t id = 0; id < tokens.size(); ++id)
+    out += fmt::format("{}\n      {}: {}", id ? "," : "", spelled(id), id);
   out += "\n    },\n    \"merges\": [";
   for (size_t i = 0; i < rules.size(); ++i)
     out += fmt::format("{}\n      [{}, {}]", i ? "," : "", spelled(rules[i].left), spelled(rules[i].right));

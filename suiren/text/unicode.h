@@ -5,14 +5,15 @@
 
 namespace suiren::text {
 
-/// What a code point is, as a set of these bits; 0 for everything else (punctuation, symbols, controls, unassigned).
+/// What a code point is, as a set of these bits; 0 for everything else (punctuation, symbols, controls,
+/// unassigned).
 enum CharClass : uint8_t {
-  kLetter = 1,   ///< \p{L}
-  kNumber = 2,   ///< \p{N}
-  kSpace = 4,    ///< \s
-  kUpper = 8,    ///< \p{Lu} \p{Lt} \p{Lm} \p{Lo} \p{M}: what o200k lets stand before lower case
-  kLower = 16,   ///< \p{Ll} \p{Lm} \p{Lo} \p{M}
-  kWord = 32,    ///< \w
+  kLetter = 1,  ///< \p{L}
+  kNumber = 2,  ///< \p{N}
+  kSpace = 4,   ///< \s
+  kUpper = 8,   ///< \p{Lu} \p{Lt} \p{Lm} \p{Lo} \p{M}: what o200k lets stand before lower case
+  kLower = 16,  ///< \p{Ll} \p{Lm} \p{Lo} \p{M}
+  kWord = 32,   ///< \w
 };
 
 /// Class bits of all code points, by code point; built from the runs at first use.
@@ -28,7 +29,8 @@ struct Char {
 /// A byte that starts no valid UTF-8 character (overlong, surrogate, cut off) reads as one such character.
 inline constexpr uint32_t kInvalidByte = 0xFFFFFFFF;
 
-/// The character of two bytes or more at p < end. A byte >= 0x80 that does not begin one gives kInvalidByte, size 1.
+/// The character of two bytes or more at p < end. A byte >= 0x80 that does not begin one gives kInvalidByte,
+/// size 1.
 inline Char read_multibyte(const char* p, const char* end, const uint8_t* classes) {
   const auto byte = [&](int i) -> uint32_t { return static_cast<uint8_t>(p[i]); };
   const auto tail = [&](int i) { return (byte(i) & 0xC0) == 0x80; };

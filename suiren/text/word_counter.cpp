@@ -64,7 +64,8 @@ void WordCounter::Shard::add(const Seen& word) {
   size_t i = word.hash / kShards & mask;
   for (; slots[i]; i = (i + 1) & mask) {
     Word& w = words[slots[i] - 1];
-    if (w.hash == word.hash && w.size == word.size && std::memcmp(bytes.data() + w.begin, word.data, w.size) == 0) {
+    if (w.hash == word.hash && w.size == word.size &&
+        std::memcmp(bytes.data() + w.begin, word.data, w.size) == 0) {
       ++w.count;
       return;
     }

@@ -10,8 +10,8 @@
 
 namespace suiren::text {
 
-/// Words and how often each occurs. The words are spread over shards by their hash; in what order they stand depends
-/// on the documents alone, never on the number of threads.
+/// Words and how often each occurs. The words are spread over shards by their hash; in what order they stand
+/// depends on the documents alone, never on the number of threads.
 class WordCounter {
  public:
   explicit WordCounter(PreTokenizer pre_tokenizer);
