@@ -2,7 +2,8 @@
  *
  * Pure C11. A plug-in exports one symbol, suiren_plugin_entry_v1, and returns a static table.
  * Every struct starts with struct_size: a field exists only if it ends inside that size, and a NULL function
- * means absent. No bool, enum, long or bit-field crosses the border. The major version is the symbol's suffix.
+ * means absent. No bool, enum, long or bit-field crosses the border. The major version is the symbol's
+ * suffix.
  *
  * Threads: the host calls a device from any thread, but never one stream from two threads at the same time.
  * Errors: status codes only; sr_backend.last_error gives the sentence, per thread, until the next call.
@@ -19,7 +20,7 @@ extern "C" {
 /* Status of a call. */
 typedef int32_t sr_status;
 #define SR_OK 0
-#define SR_ERROR_INVALID 1       /* an argument is wrong: a bug in the host */
+#define SR_ERROR_INVALID 1 /* an argument is wrong; from op_run: a value, such as an index out of range */
 #define SR_ERROR_OUT_OF_MEMORY 2 /* the device has not that much memory */
 #define SR_ERROR_UNSUPPORTED 3   /* an unknown thing: never abort, return this */
 #define SR_ERROR_DEVICE 4        /* the device failed; asynchronous errors surface in stream_sync */
@@ -54,7 +55,8 @@ typedef struct sr_host {
 #define SR_ROLE_OUT 1
 #define SR_ROLE_INOUT 2
 
-/* The bytes stay the same for many calls (a weight): a packed copy may be kept, keyed by memory and version. */
+/* The bytes stay the same for many calls (a weight): a packed copy may be kept, keyed by memory and version.
+ */
 #define SR_TENSOR_STABLE 1u
 
 /* One operand. dims and strides count elements; a stride of 0 repeats, a negative one runs backwards.
@@ -69,7 +71,7 @@ typedef struct sr_tensor {
   const int64_t* strides;
   sr_memory memory;
   uint64_t offset;
-  uint64_t version; /* grows whenever an op writes into `memory` */
+  uint64_t version;  /* grows whenever an op writes into `memory` */
   const void* block; /* block-format descriptor; NULL for plain element types */
 } sr_tensor;
 
@@ -105,8 +107,8 @@ typedef struct sr_op {
 typedef struct sr_support {
   uint32_t struct_size;
   uint32_t level;
-  sr_plan plan;       /* valid when NATIVE; taken again by op_run for calls of equal dtypes, dims and attributes */
-  uint64_t workspace; /* bytes of scratch that op_run wants; the host provides them */
+  sr_plan plan; /* valid when NATIVE; taken again by op_run for calls of equal dtypes, dims and attributes */
+  uint64_t workspace;    /* bytes of scratch that op_run wants; the host provides them */
   uint32_t accumulation; /* dtype in which sums are kept */
   uint32_t reserved;
   const char* reason; /* why NO, or the kernel's name when NATIVE; static */

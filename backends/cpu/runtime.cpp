@@ -35,6 +35,9 @@ sr_status guard(auto&& body) {
   } catch (const std::bad_alloc&) {
     last_error_text = "out of memory";
     return SR_ERROR_OUT_OF_MEMORY;
+  } catch (const Error& e) {  // a value in an input that only the kernel sees, such as an index
+    last_error_text = e.message();
+    return e.code() == ErrorCode::kInvalid ? SR_ERROR_INVALID : SR_ERROR_DEVICE;
   } catch (const std::exception& e) {
     last_error_text = e.what();
     return SR_ERROR_DEVICE;

@@ -160,7 +160,10 @@ Tensors run_native(CallForm& call, const sr_support& support, const OpInfo& op, 
     workspace = Tensor::empty({static_cast<int64_t>(support.workspace)}, kU8,
                               specs.empty() ? inputs[0].device() : specs[0].device);
   const sr_memory scratch = workspace.defined() ? workspace.storage()->memory() : nullptr;
-  device.check(device.backend().op_run(device.stream(), support.plan, &call.form, scratch), op.name);
+  const sr_status status = device.backend().op_run(device.stream(), support.plan, &call.form, scratch);
+  // Values, such as an index out of range, are seen by the kernel alone; they are bad input all the same.
+  SR_CHECK(status != SR_ERROR_INVALID, "{}", device.backend().last_error());
+  device.check(status, op.name);
   return outputs;
 }
 

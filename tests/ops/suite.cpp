@@ -107,7 +107,7 @@ std::vector<HostArray> draw(const Sample& s, DType dtype, uint64_t seed, DType i
 
 namespace {
 
-bool accepted(const OpInfo& op, const Sample& s, DType dtype) {
+bool accepted(const OpInfo& op, const Sample& s, DType dtype, int64_t most) {
   Specs specs;
   for (const SampleInput& in : s.inputs)
     specs.push_back({in.kind == SampleInput::kReal    ? dtype
@@ -116,7 +116,7 @@ bool accepted(const OpInfo& op, const Sample& s, DType dtype) {
                      in.shape, Device()});
   try {
     for (const TensorSpec& out : op.infer(s.attrs.get(), specs))
-      if (out.shape.numel() > 300000) return false;
+      if (out.shape.numel() > 2 * most) return false;
     return true;
   } catch (const Error&) {
     return false;
@@ -124,21 +124,21 @@ bool accepted(const OpInfo& op, const Sample& s, DType dtype) {
 }
 
 // The sample with the extents in `which` multiplied by k; none when it would be too much work.
-bool scale(Sample& s, const std::set<int64_t>& which, int64_t k) {
+bool scale(Sample& s, const std::set<int64_t>& which, int64_t k, int64_t most) {
   double work = 1;
   for (int64_t e : which) work *= static_cast<double>(e * k);
-  if (work > 3e6) return false;
+  if (work > 30.0 * static_cast<double>(most)) return false;
   for (SampleInput& in : s.inputs) {
     for (int i = 0; i < in.shape.rank(); ++i)
       if (which.count(in.shape[i])) in.shape[i] *= k;
-    if (in.shape.numel() > 200000) return false;
+    if (in.shape.numel() > most) return false;
   }
   return true;
 }
 
 }  // namespace
 
-std::vector<Sample> scaled(const OpInfo& op, const Sample& s, DType dtype) {
+std::vector<Sample> scaled(const OpInfo& op, const Sample& s, DType dtype, int64_t most) {
   std::set<int64_t> extents;
   for (const SampleInput& in : s.inputs)
     for (int64_t d : in.shape) {
@@ -152,7 +152,7 @@ std::vector<Sample> scaled(const OpInfo& op, const Sample& s, DType dtype) {
   for (const auto& which : choices)
     for (int64_t k : {10007, 1031, 331, 131, 37, 17, 7, 5, 3}) {
       Sample larger = s;
-      if (!scale(larger, which, k) || !accepted(op, larger, dtype)) continue;
+      if (!scale(larger, which, k, most) || !accepted(op, larger, dtype, most)) continue;
       list.push_back(std::move(larger));
       break;
     }
@@ -381,14 +381,15 @@ int64_t reduced_elements(const std::vector<HostArray>& inputs, const HostArray& 
 }
 
 std::string differences(const Tensors& got, const std::vector<HostArray>& want, DType dtype, double loosen,
-                        const std::vector<HostArray>& inputs, int64_t* compared) {
+                        const std::vector<HostArray>& inputs, bool repeated, int64_t* compared) {
   if (got.size() != want.size()) return fmt::format("{} results, expected {}", got.size(), want.size());
   std::string text;
   for (size_t i = 0; i < got.size(); ++i) {
     const Tolerance a = tolerance(dtype), b = tolerance(want[i].dtype);
     const auto reduced = static_cast<double>(reduced_elements(inputs, want[i]));
+    const double grown = repeated ? reduced : std::sqrt(reduced);
     const Tolerance t{loosen * std::max(a.relative, b.relative),
-                      loosen * std::max(a.absolute, b.absolute) * std::sqrt(reduced)};
+                      loosen * std::max(a.absolute, b.absolute) * grown};
     const std::string d = difference(got[i], want[i], t, compared);
     if (!d.empty()) text += fmt::format("\n  result {}: {}", i, d);
   }

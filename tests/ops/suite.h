@@ -3,14 +3,20 @@
 // except the index arithmetic of the views. One process, one thread of tests.
 
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
 #include "suiren/core/op.h"
 
+namespace suiren {
+/// How a parameter is named where a test fails.
+inline void PrintTo(const OpInfo* op, std::ostream* to) { *to << op->name; }
+}  // namespace suiren
+
 namespace suiren::suite {
 
-/// |got - expected| <= loosen * (relative * |expected| + absolute * sqrt(elements reduced into one)).
+/// |got - expected| <= loosen * (relative * |expected| + absolute * sqrt(terms summed into one element)).
 struct Tolerance {
   double relative, absolute;
 };
@@ -43,9 +49,9 @@ std::vector<DType> dtypes_of(const OpInfo& op, const Sample& s);
 bool has_real_input(const Sample& s);
 /// Values for the inputs, already rounded to `dtype` (or to `index_dtype`, for indices).
 std::vector<HostArray> draw(const Sample& s, DType dtype, uint64_t seed, DType index_dtype = kI64);
-/// The same call on larger extents: every extent that is equal in the sample stays equal. Only those that the
-/// op's infer accepts.
-std::vector<Sample> scaled(const OpInfo& op, const Sample& s, DType dtype);
+/// The same call on larger extents, up to about `most` elements: every extent that is equal in the sample
+/// stays equal. Only those that the op's infer accepts.
+std::vector<Sample> scaled(const OpInfo& op, const Sample& s, DType dtype, int64_t most);
 
 /// True when `layout` differs from kContiguous for this shape.
 bool applies(Layout layout, const Shape& shape);
@@ -62,10 +68,10 @@ std::vector<HostArray> expected(const OpInfo& op, const void* attrs, const std::
 
 /// "" or the first differences, in words. Counts elements into *compared.
 std::string difference(const Tensor& got, const HostArray& want, Tolerance t, int64_t* compared);
-/// As above for the results of a call on `inputs`; the tolerance is the coarser of that of `dtype` and of each
-/// output.
+/// As above for the results of a call on `inputs`; the tolerance is the coarser of that of `dtype` and of
+/// each output.
 std::string differences(const Tensors& got, const std::vector<HostArray>& want, DType dtype, double loosen,
-                        const std::vector<HostArray>& inputs, int64_t* compared);
+                        const std::vector<HostArray>& inputs, bool repeated, int64_t* compared);
 /// How many terms are summed into one element of `output`, about: the extents of the inputs that it has not.
 int64_t reduced_elements(const std::vector<HostArray>& inputs, const HostArray& output);
 

@@ -19,7 +19,8 @@
 namespace suiren::suite {
 namespace {
 
-constexpr int kMostReports = 12;  // differences shown for one op
+constexpr int kMostReports = 12;                          // differences shown for one op
+constexpr int64_t kLarger = 3000, kManyThreads = 100000;  // elements of scaled samples
 
 class OpSuite : public testing::TestWithParam<const OpInfo*> {
  protected:
@@ -90,8 +91,8 @@ int64_t check_call(const OpInfo& op, const Sample& s, DType dtype, std::vector<H
   const auto before = storages(inputs);
   int64_t compared = 0;
   const Tensors got = call(op, s.attrs.get(), inputs);
-  *text = differences(got, want, dtype, s.loosen, values, &compared) +
-          stray_writes(op, inputs, before);
+  *text =
+      differences(got, want, dtype, s.loosen, values, repeated, &compared) + stray_writes(op, inputs, before);
   ++totals().cases;
   totals().elements += compared;
   return compared;
@@ -113,7 +114,7 @@ std::vector<uint32_t> masks(const Sample& s) {
 
 // All layouts of one sample on one dtype.
 void check_sample(const OpInfo& op, const Sample& s, DType dtype, DType index_dtype, uint64_t seed,
-                  bool every_layout,
+                  bool larger, bool every_layout,
                   const std::function<void(const std::string&, const std::string&)>& report,
                   int64_t* nonempty) {
   const std::string what = describe(op, s, dtype);
@@ -133,7 +134,9 @@ void check_sample(const OpInfo& op, const Sample& s, DType dtype, DType index_dt
       bool any = false;
       for (size_t i = 0; i < values.size(); ++i)
         any = any || ((mask >> i & 1) && applies(layout, values[i].shape));
-      if (!any) continue;
+      // All inputs constant along a long dimension would be sums of one term many times over.
+      const bool broadcast = layout == Layout::kBroadcastFirst || layout == Layout::kBroadcastLast;
+      if (!any || (larger && broadcast && mask == ~0u && values.size() > 1)) continue;
       check_call(op, s, dtype, values, layout, mask, &want, &text);
       report(fmt::format("{}, {} (inputs {:x})", what, layout_name(layout), mask & 0xff), text);
     }
@@ -148,9 +151,9 @@ TEST_P(OpValues, EqualTheDefinition) {
     const auto dtypes = dtypes_of(op(), s);
     ASSERT_FALSE(dtypes.empty()) << op().name << " has a sample without a dtype";
     for (DType d : dtypes) {
-      check_sample(op(), s, d, kI64, ++seed, true, show, &nonempty);
-      for (const Sample& larger : scaled(op(), s, d))
-        check_sample(op(), larger, d, kI64, ++seed, d == kF32 || d == kBF16, show, &nonempty);
+      check_sample(op(), s, d, kI64, ++seed, false, true, show, &nonempty);
+      for (const Sample& larger : scaled(op(), s, d, kLarger))
+        check_sample(op(), larger, d, kI64, ++seed, true, d == kF32, show, &nonempty);
     }
   }
   EXPECT_GT(nonempty, 0) << op().name << " has no sample that compares an element";
@@ -173,7 +176,7 @@ TEST_P(OpValues, TakeIndicesOfBothWidths) {
       continue;  // documented: i64 only
     }
     check_sample(
-        op(), s, d, kI32, 7, true,
+        op(), s, d, kI32, 7, false, true,
         [&](const std::string& what, const std::string& text) { report(what, text); }, &nonempty);
   }
 }
@@ -181,7 +184,9 @@ TEST_P(OpValues, TakeIndicesOfBothWidths) {
 // ---- NaN, infinities, signed zeros, denormals -----------------------------------------------------------
 
 // Ops whose definition says nothing about such inputs.
-const std::map<std::string, const char*> kNoSpecialValues{};
+const std::map<std::string, const char*> kNoSpecialValues{
+    {"attention", "a masked key is skipped, whatever it holds"},
+    {"attention_backward", "a masked key is skipped, whatever it holds"}};
 
 HostArray with_special_values(HostArray a, uint64_t seed) {
   const Wide inf = std::numeric_limits<Wide>::infinity();
@@ -202,7 +207,7 @@ TEST_P(OpSpecialValues, FallInTheClassesOfTheDefinition) {
     if (!s.error.empty() || !has_real_input(s)) continue;
     for (DType d : dtypes_of(op(), s)) {
       if (!d.is_floating()) continue;
-      std::vector<Sample> calls = scaled(op(), s, d);
+      std::vector<Sample> calls = scaled(op(), s, d, kLarger);
       calls.push_back(s);
       for (const Sample& c : calls) {
         std::vector<HostArray> values = draw(c, d, ++seed);
@@ -270,8 +275,9 @@ TEST_P(OpErrors, AWrongNumberOfInputsIsRefused) {
 
 // ---- Threads ----------------------------------------------------------------------------------------------
 
-std::vector<std::vector<uint8_t>> bytes_of(const OpInfo& op, const Sample& s, DType d, uint64_t seed) {
-  std::vector<HostArray> values = draw(s, d, seed);
+std::vector<std::vector<uint8_t>> bytes_with(int threads, const OpInfo& op, const Sample& s,
+                                             std::vector<HostArray>& values) {
+  set_thread_count(threads);
   std::vector<std::vector<uint8_t>> out;
   for (const Tensor& t : call(op, s.attrs.get(), place_all(values))) out.push_back(t.to_bytes());
   return out;
@@ -283,15 +289,15 @@ TEST_P(OpThreads, DoNotChangeABit) {
   for (const Sample& s : op().samples()) {
     if (!s.error.empty()) continue;
     for (DType d : dtypes_of(op(), s)) {
-      if (d.is_integer() && d != kI32) continue;
-      std::vector<Sample> calls = scaled(op(), s, d);
+      if (d != kF32 && d != kBF16 && d != kI32 && s.only_dtype < 0 && has_real_input(s)) continue;
+      std::vector<Sample> calls = scaled(op(), s, d, kManyThreads);
+      if (calls.size() > 2) calls.erase(calls.begin() + 1, calls.end() - 1);
       calls.push_back(s);
       for (const Sample& c : calls) {
-        set_thread_count(1);
-        const auto one = bytes_of(op(), c, d, 5);
+        std::vector<HostArray> values = draw(c, d, 5);
+        const auto one = bytes_with(1, op(), c, values);
         for (int threads : {2, 3, 4, 8}) {
-          set_thread_count(threads);
-          if (bytes_of(op(), c, d, 5) != one)
+          if (bytes_with(threads, op(), c, values) != one)
             report(describe(op(), c, d), fmt::format(": other bits with {} threads", threads));
           ++totals().threads;
         }
