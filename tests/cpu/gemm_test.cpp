@@ -134,6 +134,11 @@ TEST(Gemm, KeepsTheContractAcrossBlocks) {
   check_lattice<float>({513}, {600}, {300});
 }
 
+TEST(Gemm, KeepsTheContractOnFewRowsOfAWideMatrix) {  // read in place, but for a last panel that is not full
+  check_lattice<float>({1, 3}, {1045, 1077, 2100}, {1, 5});
+  check_lattice<double>({1, 3}, {524, 1045, 1077}, {1, 5});
+}
+
 TEST(Gemm, KeepsTheContractInF64) { check_lattice<double>({1, 3, 17, 31}, {1, 5, 16, 33}, {1, 2, 17, 257}); }
 
 TEST(Gemm, KeepsTheContractInNarrowTypes) {

@@ -199,14 +199,16 @@ class Rectangle {
         return options_.packed->data() + k * panels * kernels_.nr + (col + j) * kc;
       }
     }
+    const bool in_place = std::is_same_v<T, R> && b_.col_stride == 1 && tiles_ <= 2;
     if constexpr (std::is_same_v<T, R>) {
-      if (b_.col_stride == 1 && cols - j >= kernels_.nr && tiles_ <= 2) {
+      if (in_place && cols - j >= kernels_.nr) {
         *ldb = b_.row_stride;
         return b_.data + k * b_.row_stride + col + j;
       }
     }
-    const bool far_rows =
-        b_.col_stride == 1 && std::abs(b_.row_stride) * static_cast<int64_t>(sizeof(T)) >= kPage;
+    // Only a last, narrow panel is packed beside panels read in place: it has no neighbours to be packed with.
+    const bool far_rows = !in_place && b_.col_stride == 1 &&
+                          std::abs(b_.row_stride) * static_cast<int64_t>(sizeof(T)) >= kPage;
     const int64_t together = far_rows ? kPackPanels : 1, panel = j / kernels_.nr;
     const int64_t panels = (cols + kernels_.nr - 1) / kernels_.nr,
                   k_blocks = (a_.cols + kGemmKBlock - 1) / kGemmKBlock;
