@@ -206,9 +206,10 @@ class Rectangle {
         return b_.data + k * b_.row_stride + col + j;
       }
     }
-    // Only a last, narrow panel is packed beside panels read in place: it has no neighbours to be packed with.
-    const bool far_rows = !in_place && b_.col_stride == 1 &&
-                          std::abs(b_.row_stride) * static_cast<int64_t>(sizeof(T)) >= kPage;
+    // Only a last, narrow panel is packed beside panels read in place: it has no neighbours to be packed
+    // with.
+    const bool far_rows =
+        !in_place && b_.col_stride == 1 && std::abs(b_.row_stride) * static_cast<int64_t>(sizeof(T)) >= kPage;
     const int64_t together = far_rows ? kPackPanels : 1, panel = j / kernels_.nr;
     const int64_t panels = (cols + kernels_.nr - 1) / kernels_.nr,
                   k_blocks = (a_.cols + kGemmKBlock - 1) / kGemmKBlock;
