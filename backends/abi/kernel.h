@@ -25,12 +25,12 @@ class Operand {
   /// Row-major without gaps; extents of 1 do not matter.
   bool contiguous() const {
     int64_t step = 1;
+    bool gaps = false;
     for (int i = rank() - 1; i >= 0; --i) {
-      if (dim(i) == 0) return true;
-      if (dim(i) != 1 && stride(i) != step) return false;
+      gaps = gaps || (dim(i) != 1 && stride(i) != step);
       step *= dim(i);
     }
-    return true;
+    return !gaps || step == 0;  // nothing at all has no gaps
   }
   /// Every row of the last dimension lies without gaps.
   bool rows_contiguous() const { return rank() == 0 || dim(-1) <= 1 || stride(-1) == 1; }
