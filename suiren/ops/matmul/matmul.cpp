@@ -77,7 +77,8 @@ struct MatMul {
     if (c.needs(1) && b.rank() == 2 && a.rank() > 2) {
       const int64_t count = batch_of(a.shape()).numel(), M = a.dim(-2);
       const Tensor x = reshape(a, {count, M, a.dim(-1)}), y = reshape(g, {count, M, g.dim(-1)});
-      // The gradient of a transposed view is made transposed too, so that the weight's own comes out row-major.
+      // The gradient of a transposed view is made transposed too, so that the weight's own comes out
+      // row-major.
       db = b.strides()[0] == 1 ? transpose(matmul_sum(transpose(y), x)) : matmul_sum(transpose(x), y);
     } else if (c.needs(1)) {
       db = sum_to(matmul(transpose(a), g), b.shape());
