@@ -28,7 +28,8 @@ void add_quickstart(CLI::App& app, Globals& g);
 void add_completion(CLI::App& app, Globals& g);
 
 /// A subcommand with its examples under the help text.
-CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description, const std::string& examples);
+CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,
+                      const std::string& examples);
 
 /// "1,2,3" -> ids. Error{kInvalid} names the entry that is no id.
 std::vector<int64_t> parse_ids(const std::string& text);

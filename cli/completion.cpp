@@ -17,7 +17,8 @@ std::string words_of(const CLI::App& app, const std::string& globals) {
 
 void cases(const CLI::App& app, const std::string& path, const std::string& globals, std::string& out) {
   out += fmt::format("    '{}') words='{}';;\n", path, words_of(app, globals));
-  for (const CLI::App* sub : app.get_subcommands({})) cases(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), globals, out);
+  for (const CLI::App* sub : app.get_subcommands({}))
+    cases(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), globals, out);
 }
 
 std::string global_options(const CLI::App& app) {
@@ -43,14 +44,16 @@ void print(const CLI::App& app, const std::string& shell) {
   [[ "$current" == -* ]] || COMPREPLY+=($(compgen -f -- "$current"))
 }}
 complete -o filenames -F _suiren suiren
-)", table);
+)",
+             table);
 }
 
 }  // namespace
 
 void add_completion(CLI::App& app, Globals& g) {
   static std::string shell = "bash";
-  CLI::App* c = add_command(app, "completion", "print a completion script for bash or zsh", "  eval \"$(suiren completion bash)\"\n  suiren completion zsh >> ~/.zshrc");
+  CLI::App* c = add_command(app, "completion", "print a completion script for bash or zsh",
+                            "  eval \"$(suiren completion bash)\"\n  suiren completion zsh >> ~/.zshrc");
   c->add_option("shell", shell, "bash or zsh")->check(CLI::IsMember({"bash", "zsh"}))->capture_default_str();
   c->callback([&app, &g] { g.run = [&app] { print(app, shell); }; });
 }

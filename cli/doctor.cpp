@@ -31,10 +31,15 @@ bool on_path(const std::string& program) {
 
 std::vector<Finding> missing(double int8_peak, double bf16_peak) {
   std::vector<Finding> list;
-  if (isa() == Isa::kPortable) list.push_back({"no AVX2: products run on portable SIMD, several times slower", "a CPU of 2013 or later; nothing to install"});
-  if (bf16_peak == 0) list.push_back({"no bf16 unit (AVX512-BF16 or AMX)", "float32 is the right precision here"});
+  if (isa() == Isa::kPortable)
+    list.push_back({"no AVX2: products run on portable SIMD, several times slower",
+                    "a CPU of 2013 or later; nothing to install"});
+  if (bf16_peak == 0)
+    list.push_back({"no bf16 unit (AVX512-BF16 or AMX)", "float32 is the right precision here"});
   if (int8_peak == 0) list.push_back({"no int8 unit (VNNI or AMX)", "nothing to install"});
-  if (!on_path("npm")) list.push_back({"npm is absent: quickstart fetches its poems with it", "apt-get install npm, or suiren quickstart --text FILE"});
+  if (!on_path("npm"))
+    list.push_back({"npm is absent: quickstart fetches its poems with it",
+                    "apt-get install npm, or suiren quickstart --text FILE"});
   if (thread_count() > available_cpus()) list.push_back({"more threads than CPUs", "lower --threads"});
   return list;
 }
@@ -44,7 +49,9 @@ Json devices() {
   for (const sr_backend* b : all_backends()) {
     for (uint32_t i = 0; i < b->device_count(); ++i) {
       const Device d(std::string(b->kind) + ":" + std::to_string(i));
-      list.push_back({{"name", d.name()}, {"description", d.context().info().name}, {"plugin_version", b->version ? b->version : ""}});
+      list.push_back({{"name", d.name()},
+                      {"description", d.context().info().name},
+                      {"plugin_version", b->version ? b->version : ""}});
     }
   }
   return list;
@@ -52,32 +59,47 @@ Json devices() {
 
 void doctor(const Globals& g) {
   const CpuInfo& cpu = cpu_info();
-  const double f32 = cpu::measure_fma_peak_f32(), bf16 = cpu::measure_bf16_peak(), int8 = cpu::measure_int8_peak(), dram = cpu::measure_dram_read();
+  const double f32 = cpu::measure_fma_peak_f32(), bf16 = cpu::measure_bf16_peak(),
+               int8 = cpu::measure_int8_peak(), dram = cpu::measure_dram_read();
   const auto findings = missing(int8, bf16);
   if (g.json) {
-    Json j{{"version", SUIREN_VERSION}, {"cpu", cpu.model}, {"cpus", cpu.cpus}, {"threads", thread_count()}, {"isa", isa_name(isa())},
-           {"features", cpu.features}, {"memory_bytes", cpu.memory_total}, {"memory_available_bytes", memory_available()},
-           {"roofs", {{"f32_gflops", f32}, {"bf16_gflops", bf16}, {"int8_gops", int8}, {"dram_read_gb_per_s", dram}}}, {"devices", devices()},
+    Json j{{"version", SUIREN_VERSION},
+           {"cpu", cpu.model},
+           {"cpus", cpu.cpus},
+           {"threads", thread_count()},
+           {"isa", isa_name(isa())},
+           {"features", cpu.features},
+           {"memory_bytes", cpu.memory_total},
+           {"memory_available_bytes", memory_available()},
+           {"roofs",
+            {{"f32_gflops", f32}, {"bf16_gflops", bf16}, {"int8_gops", int8}, {"dram_read_gb_per_s", dram}}},
+           {"devices", devices()},
            {"missing", Json::array()}};
     for (const Finding& f : findings) j["missing"].push_back({{"what", f.what}, {"remedy", f.remedy}});
     fmt::print("{}\n", j.dump(2));
     return;
   }
   fmt::print("suiren {}\n", SUIREN_VERSION);
-  fmt::print("CPU        {} · {} CPUs, {} threads · kernels for {}\n", cpu.model, cpu.cpus, thread_count(), isa_name(isa()));
+  fmt::print("CPU        {} · {} CPUs, {} threads · kernels for {}\n", cpu.model, cpu.cpus, thread_count(),
+             isa_name(isa()));
   fmt::print("features   {}\n", fmt::join(cpu.features, " "));
-  fmt::print("memory     {} · {} free\n", train::format_bytes(static_cast<double>(cpu.memory_total)), train::format_bytes(static_cast<double>(memory_available())));
+  fmt::print("memory     {} · {} free\n", train::format_bytes(static_cast<double>(cpu.memory_total)),
+             train::format_bytes(static_cast<double>(memory_available())));
   const auto unit = [](double v) { return v > 0 ? fmt::format("{:.0f} G/s", v) : std::string("none"); };
-  fmt::print("roofs      f32 FMA {:.0f} GFLOP/s · bf16 {} · int8 {} · DRAM read {:.1f} GB/s   (measured now)\n", f32, unit(bf16), unit(int8), dram);
-  for (const auto& d : devices()) fmt::print("device     {} · {}\n", d["name"].get<std::string>(), d["description"].get<std::string>());
+  fmt::print(
+      "roofs      f32 FMA {:.0f} GFLOP/s · bf16 {} · int8 {} · DRAM read {:.1f} GB/s   (measured now)\n", f32,
+      unit(bf16), unit(int8), dram);
+  for (const auto& d : devices())
+    fmt::print("device     {} · {}\n", d["name"].get<std::string>(), d["description"].get<std::string>());
   for (const Finding& f : findings) fmt::print("missing    {} -> {}\n", f.what, f.remedy);
 }
 
 }  // namespace
 
 void add_doctor(CLI::App& app, Globals& g) {
-  CLI::App* c = add_command(app, "doctor", "the machine, its roofs (measured), devices, and what is missing",
-                            "  suiren doctor\n  suiren doctor --json\n  SUIREN_PLUGINS=./my_chip.so suiren doctor");
+  CLI::App* c =
+      add_command(app, "doctor", "the machine, its roofs (measured), devices, and what is missing",
+                  "  suiren doctor\n  suiren doctor --json\n  SUIREN_PLUGINS=./my_chip.so suiren doctor");
   c->callback([&g] { g.run = [&g] { doctor(g); }; });
 }
 

@@ -31,13 +31,17 @@ struct Scored {
 
 train::EvalProgress show_progress(train::ProgressLine& line) {
   return [&line](int64_t done, int64_t total) {
-    if (line.due()) line.show(fmt::format("evaluation {}/{} tokens", train::format_count(done), train::format_count(total)));
+    if (line.due())
+      line.show(
+          fmt::format("evaluation {}/{} tokens", train::format_count(done), train::format_count(total)));
   };
 }
 
-Scored score_text(const Args& a, const models::Transformer& model, int64_t length, const train::EvalProgress& progress) {
+Scored score_text(const Args& a, const models::Transformer& model, int64_t length,
+                  const train::EvalProgress& progress) {
   const std::string path = a.model + "/tokenizer.json";
-  SR_CHECK(std::filesystem::exists(path), "{} has no tokenizer.json, which --text needs; use --tokens", a.model);
+  SR_CHECK(std::filesystem::exists(path), "{} has no tokenizer.json, which --text needs; use --tokens",
+           a.model);
   const text::Tokenizer t = text::Tokenizer::load(path);
   const auto& eos = model.config().eos_token_ids;
   SR_CHECK(!eos.empty(), "{}/config.json has no eos_token_id, which separates documents", a.model);
@@ -50,27 +54,34 @@ Scored score_text(const Args& a, const models::Transformer& model, int64_t lengt
     stream.push_back(end);
   });
   s.e = train::evaluate_stream(model, stream, length, a.limit, progress);
-  if (s.e.tokens + 1 < static_cast<int64_t>(stream.size())) s.bytes = 0;  // --limit: the bytes scored are not known
+  if (s.e.tokens + 1 < static_cast<int64_t>(stream.size()))
+    s.bytes = 0;  // --limit: the bytes scored are not known
   return s;
 }
 
-Scored score_shards(const Args& a, const models::Transformer& model, int64_t length, const train::EvalProgress& progress) {
+Scored score_shards(const Args& a, const models::Transformer& model, int64_t length,
+                    const train::EvalProgress& progress) {
   const data::Shards shards = data::Shards::open(a.shards);
-  SR_CHECK(shards.holdout_counts().documents > 0, "{} holds nothing out; build it with --holdout 0.01", a.shards);
+  SR_CHECK(shards.holdout_counts().documents > 0, "{} holds nothing out; build it with --holdout 0.01",
+           a.shards);
   const std::string path = a.model + "/tokenizer.json";
   if (std::filesystem::exists(path)) {
     const std::string digest = text::Tokenizer::load(path).digest();
-    SR_CHECK(digest == shards.tokenizer_digest(), "{} was built with another tokenizer ({:.12}) than {} ({:.12}); build it again with suiren data build --tokenizer {}",
+    SR_CHECK(digest == shards.tokenizer_digest(),
+             "{} was built with another tokenizer ({:.12}) than {} ({:.12}); build it again with suiren data "
+             "build --tokenizer {}",
              a.shards, shards.tokenizer_digest(), a.model, digest, path);
   }
-  SR_CHECK(shards.vocab_size() <= model.config().vocab_size, "{} has ids up to {}, the model knows {}", a.shards, shards.vocab_size() - 1, model.config().vocab_size);
+  SR_CHECK(shards.vocab_size() <= model.config().vocab_size, "{} has ids up to {}, the model knows {}",
+           a.shards, shards.vocab_size() - 1, model.config().vocab_size);
   Scored s;
   s.e = train::evaluate_stream(model, train::holdout_stream(shards), length, a.limit, progress);
   if (s.e.tokens == shards.holdout_counts().tokens) s.bytes = shards.holdout_counts().bytes;
   return s;
 }
 
-Scored score_tokens(const Args& a, const models::Transformer& model, int64_t length, const train::EvalProgress& progress) {
+Scored score_tokens(const Args& a, const models::Transformer& model, int64_t length,
+                    const train::EvalProgress& progress) {
   const data::Tokens tokens = data::Tokens::open(a.tokens);
   tokens.check_ids(model.config().vocab_size);
   return {train::evaluate_windows(model, tokens, length, a.limit, progress), 0};
@@ -94,7 +105,9 @@ void run(const Args& a, const Globals& g) {
   const int64_t length = a.sequence_length > 0 ? a.sequence_length : model->config().max_position_embeddings;
   train::ProgressLine line;
   const auto progress = show_progress(line);
-  const Scored s = !a.text.empty() ? score_text(a, *model, length, progress) : !a.shards.empty() ? score_shards(a, *model, length, progress) : score_tokens(a, *model, length, progress);
+  const Scored s = !a.text.empty()     ? score_text(a, *model, length, progress)
+                   : !a.shards.empty() ? score_shards(a, *model, length, progress)
+                                       : score_tokens(a, *model, length, progress);
   line.finish();
   if (g.json) {
     nlohmann::json j{{"loss", s.e.loss()}, {"perplexity", std::exp(s.e.loss())}, {"tokens", s.e.tokens}};
@@ -102,7 +115,8 @@ void run(const Args& a, const Globals& g) {
     fmt::print("{}\n", j.dump());
     return;
   }
-  fmt::print("loss {:.4f} nats a token · perplexity {:.2f} · {} tokens", s.e.loss(), std::exp(s.e.loss()), train::format_count(s.e.tokens));
+  fmt::print("loss {:.4f} nats a token · perplexity {:.2f} · {} tokens", s.e.loss(), std::exp(s.e.loss()),
+             train::format_count(s.e.tokens));
   if (s.bytes > 0) fmt::print(" · {:.4f} bits per byte", s.e.bits_per_byte(s.bytes));
   fmt::print("\n");
 }
@@ -112,16 +126,20 @@ void run(const Args& a, const Globals& g) {
 void add_eval(CLI::App& app, Globals& g) {
   static Args a;
   CLI::App* c = add_command(app, "eval", "loss, perplexity and bits per byte of a model; or its logits",
-                            "  suiren eval --model runs/a/model --text book.txt --json\n  suiren eval --model runs/a/model --shards data/corpus\n"
+                            "  suiren eval --model runs/a/model --text book.txt --json\n  suiren eval "
+                            "--model runs/a/model --shards data/corpus\n"
                             "  suiren eval --model runs/a/model --ids 1,2,3 --logits-out logits.npy");
   c->add_option("--model", a.model, "a model folder")->required();
   c->add_option("--text", a.text, "files and folders; every document is scored after an end token");
   c->add_option("--template", a.import.json_template, "how a JSON record of --text becomes text");
-  c->add_option("--document-separator", a.import.separator, "a line that parts text documents (default: blank lines)");
+  c->add_option("--document-separator", a.import.separator,
+                "a line that parts text documents (default: blank lines)");
   c->add_flag("--lossy", a.import.lossy, "read bytes that are not UTF-8 as U+FFFD");
   c->add_option("--tokens", a.tokens, "a raw .u16 or .u32 file");
   c->add_option("--shards", a.shards, "a folder made by suiren data build; its held-out part is scored");
-  c->add_option("--sequence-length", a.sequence_length, "targets in a window (default: the model's positions)")->check(CLI::PositiveNumber);
+  c->add_option("--sequence-length", a.sequence_length,
+                "targets in a window (default: the model's positions)")
+      ->check(CLI::PositiveNumber);
   c->add_option("--limit", a.limit, "score so many windows only")->check(CLI::NonNegativeNumber);
   c->add_option("--ids", a.ids, "ids with commas, for --logits-out");
   c->add_option("--logits-out", a.logits_out, "write float32 [ids, vocabulary] as .npy");

@@ -19,7 +19,8 @@ struct Args {
   infer::GenerateOptions generate;
 };
 
-std::vector<int64_t> prompt_ids(const Args& a, const models::Transformer& model, const std::optional<text::Tokenizer>& tokenizer) {
+std::vector<int64_t> prompt_ids(const Args& a, const models::Transformer& model,
+                                const std::optional<text::Tokenizer>& tokenizer) {
   if (!a.has_prompt) return parse_ids(a.ids);
   SR_CHECK(tokenizer, "{} has no tokenizer.json, which --prompt needs; use --ids", a.model);
   std::vector<int64_t> ids;
@@ -57,9 +58,12 @@ void run(Args& a, const Globals& g) {
     }
     return !interrupted();
   });
-  if (g.json) print_json(out, tokenizer);
-  else if (stream) fmt::print("{}\n", stream->finish());
-  else fmt::print("{}\n", fmt::join(out.ids, ","));
+  if (g.json)
+    print_json(out, tokenizer);
+  else if (stream)
+    fmt::print("{}\n", stream->finish());
+  else
+    fmt::print("{}\n", fmt::join(out.ids, ","));
   check_interrupt("the generation");
 }
 
@@ -67,16 +71,21 @@ void run(Args& a, const Globals& g) {
 
 void add_generate(CLI::App& app, Globals& g) {
   static Args a;
-  CLI::App* c = add_command(app, "generate", "continue a prompt",
-                            "  suiren generate --model runs/quickstart-1/model --prompt $'春望\\n杜甫\\n國破山河在，'\n"
-                            "  suiren generate --model m --ids 1,2,3 --max-tokens 20 --temperature 0 --json");
+  CLI::App* c =
+      add_command(app, "generate", "continue a prompt",
+                  "  suiren generate --model runs/quickstart-1/model --prompt $'春望\\n杜甫\\n國破山河在，'\n"
+                  "  suiren generate --model m --ids 1,2,3 --max-tokens 20 --temperature 0 --json");
   c->add_option("--model", a.model, "a model folder")->required();
   CLI::Option* prompt = c->add_option("--prompt", a.prompt, "text to continue");
   c->add_option("--ids", a.ids, "token ids to continue, with commas; nothing is added before them");
-  c->add_option("--max-tokens", a.generate.max_tokens, "new tokens at most")->capture_default_str()->check(CLI::PositiveNumber);
-  c->add_option("--temperature", a.generate.sampling.temperature, "0 takes the likeliest token")->capture_default_str();
+  c->add_option("--max-tokens", a.generate.max_tokens, "new tokens at most")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  c->add_option("--temperature", a.generate.sampling.temperature, "0 takes the likeliest token")
+      ->capture_default_str();
   c->add_option("--top-k", a.generate.sampling.top_k, "keep the k likeliest (0: all)")->capture_default_str();
-  c->add_option("--top-p", a.generate.sampling.top_p, "keep the likeliest whose probabilities reach p")->capture_default_str();
+  c->add_option("--top-p", a.generate.sampling.top_p, "keep the likeliest whose probabilities reach p")
+      ->capture_default_str();
   c->add_option("--seed", a.generate.sampling.seed, "equal seeds give equal texts")->capture_default_str();
   c->add_flag("--ignore-eos", a.generate.ignore_eos, "go on past the end token");
   c->add_flag("--no-bos", a.no_bos, "put nothing before --prompt");

@@ -13,8 +13,10 @@ namespace {
 
 void add_globals(CLI::App& app, Globals& g) {
   app.set_version_flag("--version", std::string("suiren ") + SUIREN_VERSION);
-  app.add_option("--threads", g.threads, "CPU threads (default: the CPUs this process may use)")->check(CLI::Range(1, 1024));
-  app.add_option("--device", g.device, "device by name, or a plug-in by its path (suiren doctor lists them)")->capture_default_str();
+  app.add_option("--threads", g.threads, "CPU threads (default: the CPUs this process may use)")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--device", g.device, "device by name, or a plug-in by its path (suiren doctor lists them)")
+      ->capture_default_str();
   app.add_flag("--strict-device", g.strict_device, "stop when an op would leave the device");
   app.add_flag("--quiet", g.quiet, "no progress, only results and errors");
   app.add_flag("--json", g.json, "results as JSON on stdout");
@@ -28,14 +30,19 @@ void apply(const Globals& g) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{"Suiren 燧人: a complete AI stack, from raw text to a model that talks, on any CPU.", "suiren"};
+  CLI::App app{"Suiren 燧人: a complete AI stack, from raw text to a model that talks, on any CPU.",
+               "suiren"};
   Globals g;
   add_globals(app, g);
   app.require_subcommand(1);
-  app.footer("Examples:\n  suiren quickstart                       learn from 330,000 poems in five minutes\n"
-             "  suiren quickstart --text my-notes/      the same from your own files\n  suiren doctor                           what this machine can do\n"
-             "suiren COMMAND --help explains each command.");
-  for (auto* add : {add_quickstart, add_doctor, add_ops, add_tokenizer, add_data, add_train, add_eval, add_generate, add_completion}) add(app, g);
+  app.footer(
+      "Examples:\n  suiren quickstart                       learn from 330,000 poems in five minutes\n"
+      "  suiren quickstart --text my-notes/      the same from your own files\n  suiren doctor               "
+      "            what this machine can do\n"
+      "suiren COMMAND --help explains each command.");
+  for (auto* add : {add_quickstart, add_doctor, add_ops, add_tokenizer, add_data, add_train, add_eval,
+                    add_generate, add_completion})
+    add(app, g);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -45,13 +52,15 @@ int run(int argc, char** argv) {
   apply(g);
   if (g.run) g.run();
   // A full disk behind a redirection is found out only when the last bytes go.
-  SR_CHECK_AS(kIo, std::fflush(stdout) == 0 && !std::ferror(stdout), "cannot write the result to standard output");
+  SR_CHECK_AS(kIo, std::fflush(stdout) == 0 && !std::ferror(stdout),
+              "cannot write the result to standard output");
   return 0;
 }
 
 }  // namespace
 
-CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description, const std::string& examples) {
+CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,
+                      const std::string& examples) {
   CLI::App* c = app.add_subcommand(name, description);
   c->fallthrough();
   if (!examples.empty()) c->footer("Examples:\n" + examples);
@@ -65,7 +74,8 @@ std::vector<int64_t> parse_ids(const std::string& text) {
     const std::string part = text.substr(begin, comma - begin);
     char* end = nullptr;
     const int64_t id = std::strtoll(part.c_str(), &end, 10);
-    SR_CHECK(!part.empty() && *end == 0 && id >= 0 && id <= 0xffffffffLL, "--ids: '{}' is no token id; expected numbers with commas, as in 1,2,3", part);
+    SR_CHECK(!part.empty() && *end == 0 && id >= 0 && id <= 0xffffffffLL,
+             "--ids: '{}' is no token id; expected numbers with commas, as in 1,2,3", part);
     ids.push_back(id);
     begin = comma + 1;
   }

@@ -15,7 +15,8 @@ void print_table(const std::vector<OpRow>& rows) {
     dtypes = std::max(dtypes, r.dtypes.size());
     gradient = std::max(gradient, r.gradient.size());
   }
-  for (const OpRow& r : rows) fmt::print("{:{}}  {:{}}  {:{}}  {}\n", r.name, name, r.dtypes, dtypes, r.gradient, gradient, r.kernels);
+  for (const OpRow& r : rows)
+    fmt::print("{:{}}  {:{}}  {:{}}  {}\n", r.name, name, r.dtypes, dtypes, r.gradient, gradient, r.kernels);
   fmt::print("{} ops\n", rows.size());
 }
 
@@ -23,7 +24,8 @@ void print_table(const std::vector<OpRow>& rows) {
 
 void add_ops(CLI::App& app, Globals& g) {
   static bool markdown = false;
-  CLI::App* c = add_command(app, "ops", "every op: dtypes, gradient, kernels of each chip", "  suiren ops\n  suiren ops --json\n  suiren ops --markdown > docs/ops.md");
+  CLI::App* c = add_command(app, "ops", "every op: dtypes, gradient, kernels of each chip",
+                            "  suiren ops\n  suiren ops --json\n  suiren ops --markdown > docs/ops.md");
   c->add_flag("--markdown", markdown, "the table of docs/ops.md");
   c->callback([&g] {
     g.run = [&g] {
@@ -31,7 +33,12 @@ void add_ops(CLI::App& app, Globals& g) {
         fmt::print("{}", ops_table_markdown());
       } else if (g.json) {
         nlohmann::json list = nlohmann::json::array();
-        for (const OpRow& r : ops_rows()) list.push_back({{"name", r.name}, {"formula", r.doc}, {"dtypes", r.dtypes}, {"gradient", r.gradient}, {"kernels", r.kernels}});
+        for (const OpRow& r : ops_rows())
+          list.push_back({{"name", r.name},
+                          {"formula", r.doc},
+                          {"dtypes", r.dtypes},
+                          {"gradient", r.gradient},
+                          {"kernels", r.kernels}});
         fmt::print("{}\n", list.dump(1));
       } else {
         print_table(ops_rows());

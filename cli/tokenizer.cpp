@@ -27,20 +27,26 @@ void train_tokenizer(TrainArgs& a) {
   train::ProgressLine progress;
   a.bpe.progress = [&](std::string_view stage, int64_t done, int64_t total) {
     check_interrupt("the training of the tokenizer");
-    if (progress.due()) progress.show(fmt::format("tokenizer  {} {}/{}", stage, train::format_count(done), train::format_count(total)));
+    if (progress.due())
+      progress.show(
+          fmt::format("tokenizer  {} {}/{}", stage, train::format_count(done), train::format_count(total)));
   };
   a.import.progress = [&](int64_t done, int64_t total) {
     check_interrupt("the training of the tokenizer");
-    if (progress.due()) progress.show(fmt::format("tokenizer  read {} of {}", train::format_bytes(static_cast<double>(done)), train::format_bytes(static_cast<double>(total))));
+    if (progress.due())
+      progress.show(fmt::format("tokenizer  read {} of {}", train::format_bytes(static_cast<double>(done)),
+                                train::format_bytes(static_cast<double>(total))));
   };
   text::BpeTrainer trainer(a.bpe);
   data::for_each_document(a.input, a.import, [&](std::string_view d) { trainer.add_document(d); });
   const auto bytes = static_cast<double>(trainer.bytes());
   const text::Tokenizer t = trainer.train();
   t.save(a.output);
-  progress.finish(fmt::format("tokenizer  {} tokens from {} in {}", train::format_count(t.vocab_size()), train::format_bytes(bytes), a.output));
+  progress.finish(fmt::format("tokenizer  {} tokens from {} in {}", train::format_count(t.vocab_size()),
+                              train::format_bytes(bytes), a.output));
   if (t.vocab_size() < a.bpe.vocab_size)
-    warn("the text has no more pairs: {} tokens instead of the {} asked for", t.vocab_size(), a.bpe.vocab_size);
+    warn("the text has no more pairs: {} tokens instead of the {} asked for", t.vocab_size(),
+         a.bpe.vocab_size);
 }
 
 struct EncodeArgs {
@@ -65,7 +71,8 @@ void encode(const EncodeArgs& a) {
     for (uint32_t id : ids) line += (line.empty() ? "" : " ") + std::to_string(id);
     std::puts(line.c_str());
   } else if (a.output.ends_with(".u16")) {
-    SR_CHECK(t.vocab_size() <= 65536, "{}: ids of a vocabulary of {} need 32 bits; name the output .u32", a.output, t.vocab_size());
+    SR_CHECK(t.vocab_size() <= 65536, "{}: ids of a vocabulary of {} need 32 bits; name the output .u32",
+             a.output, t.vocab_size());
     write_ids<uint16_t>(a.output, ids);
   } else {
     SR_CHECK(a.output.ends_with(".u32"), "--output {}: the name must end in .u16 or .u32", a.output);
@@ -88,23 +95,31 @@ void add_tokenizer(CLI::App& app, Globals& g) {
   c->require_subcommand(1);
 
   static TrainArgs t;
-  CLI::App* train = add_command(*c, "train", "learn merges from text (ids equal Hugging Face's BpeTrainer)",
-                                "  suiren tokenizer train --input corpus.txt --vocab-size 8192 --output tokenizer.json\n"
-                                "  suiren tokenizer train --input poems/ --template '{title|rhythmic}\\n{author}\\n{paragraphs}' --vocab-size 8192 --output t.json");
-  train->add_option("--input", t.input, "files and folders: .txt .jsonl .json, also .zst and .gz")->required();
+  CLI::App* train =
+      add_command(*c, "train", "learn merges from text (ids equal Hugging Face's BpeTrainer)",
+                  "  suiren tokenizer train --input corpus.txt --vocab-size 8192 --output tokenizer.json\n"
+                  "  suiren tokenizer train --input poems/ --template "
+                  "'{title|rhythmic}\\n{author}\\n{paragraphs}' --vocab-size 8192 --output t.json");
+  train->add_option("--input", t.input, "files and folders: .txt .jsonl .json, also .zst and .gz")
+      ->required();
   train->add_option("--vocab-size", t.bpe.vocab_size, "specials, 256 bytes and merges together")->required();
-  train->add_option("--pattern", t.bpe.pattern, "gpt2, cl100k, qwen2, o200k, or a regular expression")->capture_default_str();
-  train->add_option("--special", t.bpe.specials, "special tokens; they take the first ids (default <|endoftext|>)");
-  train->add_option("--template", t.import.json_template, "how a JSON record becomes text, as in '{title}\\n{paragraphs}'");
-  train->add_option("--document-separator", t.import.separator, "a line that parts text documents (default: blank lines)");
+  train->add_option("--pattern", t.bpe.pattern, "gpt2, cl100k, qwen2, o200k, or a regular expression")
+      ->capture_default_str();
+  train->add_option("--special", t.bpe.specials,
+                    "special tokens; they take the first ids (default <|endoftext|>)");
+  train->add_option("--template", t.import.json_template,
+                    "how a JSON record becomes text, as in '{title}\\n{paragraphs}'");
+  train->add_option("--document-separator", t.import.separator,
+                    "a line that parts text documents (default: blank lines)");
   train->add_flag("--lossy", t.import.lossy, "read bytes that are not UTF-8 as U+FFFD");
   train->add_option("--output", t.output, "the tokenizer.json to write")->required();
   train->callback([&g] { g.run = [] { train_tokenizer(t); }; });
 
   static EncodeArgs e;
-  CLI::App* enc = add_command(*c, "encode", "text to ids; without --output they go to stdout",
-                              "  suiren tokenizer encode --tokenizer tokenizer.json --text '床前明月光'\n"
-                              "  suiren tokenizer encode --tokenizer tokenizer.json --input book.txt --output book.u16");
+  CLI::App* enc =
+      add_command(*c, "encode", "text to ids; without --output they go to stdout",
+                  "  suiren tokenizer encode --tokenizer tokenizer.json --text '床前明月光'\n"
+                  "  suiren tokenizer encode --tokenizer tokenizer.json --input book.txt --output book.u16");
   enc->add_option("--tokenizer", e.tokenizer, "a tokenizer.json, or a folder that holds one")->required();
   enc->add_option("--input", e.input, "a file, taken as one text");
   CLI::Option* text = enc->add_option("--text", e.text, "the text itself");
@@ -116,7 +131,8 @@ void add_tokenizer(CLI::App& app, Globals& g) {
   });
 
   static std::string tokenizer, ids;
-  CLI::App* dec = add_command(*c, "decode", "ids to text, exactly the bytes", "  suiren tokenizer decode --tokenizer tokenizer.json --ids 1,2,3");
+  CLI::App* dec = add_command(*c, "decode", "ids to text, exactly the bytes",
+                              "  suiren tokenizer decode --tokenizer tokenizer.json --ids 1,2,3");
   dec->add_option("--tokenizer", tokenizer, "a tokenizer.json, or a folder that holds one")->required();
   dec->add_option("--ids", ids, "numbers with commas")->required();
   dec->callback([&g] { g.run = [] { decode(tokenizer, ids); }; });

@@ -23,7 +23,10 @@ void run(Args& a, const Globals& g) {
   if (!g.json) return;
   nlohmann::json j{{"output", c.output}, {"steps", r.steps}, {"already_finished", r.already_finished}};
   if (!r.already_finished) {
-    j.update({{"tokens", r.tokens}, {"loss", r.loss}, {"seconds", r.seconds}, {"tokens_per_second", r.tokens_per_second}});
+    j.update({{"tokens", r.tokens},
+              {"loss", r.loss},
+              {"seconds", r.seconds},
+              {"tokens_per_second", r.tokens_per_second}});
     if (r.heldout_loss >= 0) j["heldout_loss"] = r.heldout_loss;
   }
   fmt::print("{}\n", j.dump());
@@ -50,7 +53,8 @@ A configuration (paths are relative to the working directory):
 
 void add_train(CLI::App& app, Globals& g) {
   static Args a;
-  CLI::App* c = add_command(app, "train", "train a model from a configuration; goes on by itself after an interruption", kExample);
+  CLI::App* c = add_command(
+      app, "train", "train a model from a configuration; goes on by itself after an interruption", kExample);
   c->add_option("--config", a.config, "YAML file")->required();
   c->add_option("--set", a.overrides, "override a key: --set key.sub=value (may be repeated)")->take_all();
   c->add_option("--resume", a.options.resume, "auto, never, a run, or a checkpoint")->capture_default_str();

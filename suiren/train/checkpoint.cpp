@@ -52,16 +52,20 @@ Json write_tensors(const std::string& path, const NamedTensors& tensors) {
   std::vector<std::string> digests;
   io::write_safetensors(path, entries, {{"format", "pt"}}, &digests);
   const MappedFile file(path);
-  Json row{{"bytes", file.bytes().size()}, {"header", digest(header_of(file.bytes(), path))}, {"tensors", Json::object()}};
+  Json row{{"bytes", file.bytes().size()},
+           {"header", digest(header_of(file.bytes(), path))},
+           {"tensors", Json::object()}};
   for (size_t i = 0; i < entries.size(); ++i) row["tensors"][entries[i].name] = digests[i];
   return row;
 }
 
 NamedTensors read_tensors(const std::string& path, const Json& row) {
   const MappedFile file(path);
-  SR_CHECK(file.bytes().size() == row.at("bytes").get<size_t>(), "{} is damaged: it has {} bytes, {} were written", path,
-           file.bytes().size(), row.at("bytes").get<size_t>());
-  SR_CHECK(digest(header_of(file.bytes(), path)) == row.at("header").get<std::string>(), "{} is damaged: the digest of its header differs", path);
+  SR_CHECK(file.bytes().size() == row.at("bytes").get<size_t>(),
+           "{} is damaged: it has {} bytes, {} were written", path, file.bytes().size(),
+           row.at("bytes").get<size_t>());
+  SR_CHECK(digest(header_of(file.bytes(), path)) == row.at("header").get<std::string>(),
+           "{} is damaged: the digest of its header differs", path);
   const io::SafeTensors tensors = io::SafeTensors::from_bytes(file.bytes(), path);
   NamedTensors out;
   for (const io::TensorEntry& e : tensors.entries()) {
@@ -70,7 +74,8 @@ NamedTensors read_tensors(const std::string& path, const Json& row) {
              "{} is damaged: the digest of tensor '{}' differs", path, e.name);
     out.emplace_back(e.name, Tensor::from_bytes(e.bytes, Shape(std::span<const int64_t>(e.shape)), e.dtype));
   }
-  SR_CHECK(out.size() == row.at("tensors").size(), "{} is damaged: it holds {} tensors, {} were written", path, out.size(), row.at("tensors").size());
+  SR_CHECK(out.size() == row.at("tensors").size(), "{} is damaged: it holds {} tensors, {} were written",
+           path, out.size(), row.at("tensors").size());
   return out;
 }
 
@@ -98,10 +103,13 @@ void replace_folder(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-std::string checkpoint_path(const std::string& run, int64_t step) { return run + "/checkpoints/" + folder_name(step); }
+std::string checkpoint_path(const std::string& run, int64_t step) {
+  return run + "/checkpoints/" + folder_name(step);
+}
 
 void save_checkpoint(const std::string& run, const Checkpoint& c, int64_t keep) {
-  const std::string target = checkpoint_path(run, c.step), folder = run + "/checkpoints/." + folder_name(c.step) + ".partial";
+  const std::string target = checkpoint_path(run, c.step),
+                    folder = run + "/checkpoints/." + folder_name(c.step) + ".partial";
   fs::remove_all(folder);
   make_directories(folder);
   try {
@@ -120,16 +128,19 @@ void save_checkpoint(const std::string& run, const Checkpoint& c, int64_t keep) 
 
 Checkpoint load_checkpoint(const std::string& folder) {
   const std::string manifest_path = folder + "/manifest.json", text = read_file(manifest_path);
-  SR_CHECK(read_file(folder + "/manifest.sha256") == sha256(text) + "\n", "{} is damaged: its digest differs from manifest.sha256", manifest_path);
+  SR_CHECK(read_file(folder + "/manifest.sha256") == sha256(text) + "\n",
+           "{} is damaged: its digest differs from manifest.sha256", manifest_path);
   const Json manifest = io::parse_json(text, manifest_path);
   try {
-    SR_CHECK(manifest.at("format_version").get<int>() == kFormatVersion, "{} has format version {}, this suiren reads {}", folder,
+    SR_CHECK(manifest.at("format_version").get<int>() == kFormatVersion,
+             "{} has format version {}, this suiren reads {}", folder,
              manifest.at("format_version").get<int>(), kFormatVersion);
     const Json& files = manifest.at("files");
     Checkpoint c;
     c.step = manifest.at("step").get<int64_t>();
     c.state = read_file(folder + "/state.json");
-    SR_CHECK(sha256(c.state) == files.at("state.json").at("sha256").get<std::string>(), "{}/state.json is damaged: its digest differs", folder);
+    SR_CHECK(sha256(c.state) == files.at("state.json").at("sha256").get<std::string>(),
+             "{}/state.json is damaged: its digest differs", folder);
     c.model = read_tensors(folder + "/" + kTensorFiles[0], files.at(kTensorFiles[0]));
     c.optimizer = read_tensors(folder + "/" + kTensorFiles[1], files.at(kTensorFiles[1]));
     return c;
@@ -143,7 +154,9 @@ std::vector<int64_t> list_checkpoints(const std::string& run) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(run + "/checkpoints", ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.size() < 11 || !name.starts_with("step-") || name.find_first_not_of("0123456789", 5) != std::string::npos) continue;
+    if (name.size() < 11 || !name.starts_with("step-") ||
+        name.find_first_not_of("0123456789", 5) != std::string::npos)
+      continue;
     steps.push_back(std::strtoll(name.c_str() + 5, nullptr, 10));
   }
   std::sort(steps.begin(), steps.end());

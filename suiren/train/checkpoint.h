@@ -28,18 +28,20 @@ struct Checkpoint {
 /// "checkpoints/step-000010" under `run`.
 std::string checkpoint_path(const std::string& run, int64_t step);
 
-/// Writes `run`/checkpoints/step-NNNNNN: beside itself, digested, synced, then renamed; a crash at any moment leaves
-/// the old checkpoints and either none or all of the new one. Throws Error{kIo} when the disk is full, with what was
-/// written removed. Then deletes all but the newest `keep`.
+/// Writes `run`/checkpoints/step-NNNNNN: beside itself, digested, synced, then renamed; a crash at any moment
+/// leaves the old checkpoints and either none or all of the new one. Throws Error{kIo} when the disk is full,
+/// with what was written removed. Then deletes all but the newest `keep`.
 void save_checkpoint(const std::string& run, const Checkpoint& checkpoint, int64_t keep);
 
-/// Reads and verifies one checkpoint folder. Throws Error{kInvalid} naming the file, and the tensor, that is damaged.
+/// Reads and verifies one checkpoint folder. Throws Error{kInvalid} naming the file, and the tensor, that is
+/// damaged.
 Checkpoint load_checkpoint(const std::string& folder);
 
 /// Steps for which `run` holds a folder named step-NNNNNN, ascending; whole or not.
 std::vector<int64_t> list_checkpoints(const std::string& run);
 
-/// The newest checkpoint of `run` that is whole. Each damaged one that is passed over is reported through warn().
+/// The newest checkpoint of `run` that is whole. Each damaged one that is passed over is reported through
+/// warn().
 std::optional<Checkpoint> load_latest(const std::string& run);
 
 }  // namespace suiren::train

@@ -2,9 +2,9 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <filesystem>
-#include <fmt/format.h>
 #include <optional>
 
 #include "suiren/base/error.h"
@@ -16,14 +16,17 @@ namespace {
 // One mapping of the file. Each get() notes its key, so that finish() can tell which keys nobody asked for.
 class Section {
  public:
-  Section(YAML::Node node, std::string file, std::string name) : node_(node), file_(std::move(file)), name_(std::move(name)) {
-    SR_CHECK(!node_ || node_.IsNull() || node_.IsMap(), "{}: {} must hold keys and values", where(node_), name_.empty() ? "the file" : name_);
+  Section(YAML::Node node, std::string file, std::string name)
+      : node_(node), file_(std::move(file)), name_(std::move(name)) {
+    SR_CHECK(!node_ || node_.IsNull() || node_.IsMap(), "{}: {} must hold keys and values", where(node_),
+             name_.empty() ? "the file" : name_);
   }
   bool has(const std::string& key) {
     known_.push_back(key);
     return node_ && node_.IsMap() && node_[key] && !node_[key].IsNull();
   }
-  template <class T> void get(const std::string& key, T& value, const char* expected) {
+  template <class T>
+  void get(const std::string& key, T& value, const char* expected) {
     if (!has(key)) return;
     const YAML::Node n = node_[key];
     try {
@@ -34,7 +37,8 @@ class Section {
   }
   void number(const std::string& key, double& v, double low, double high) {
     get(key, v, "a number");
-    SR_CHECK(v >= low && v <= high, "{}: {} is {}, expected {} to {}", where(at(key)), full(key), v, low, high);
+    SR_CHECK(v >= low && v <= high, "{}: {} is {}, expected {} to {}", where(at(key)), full(key), v, low,
+             high);
   }
   void count(const std::string& key, int64_t& v, int64_t low) {
     get(key, v, "a whole number");
@@ -43,7 +47,8 @@ class Section {
   void choice(const std::string& key, std::string& v, const std::vector<std::string>& allowed) {
     get(key, v, "a word");
     if (std::find(allowed.begin(), allowed.end(), v) != allowed.end()) return;
-    fail(ErrorCode::kInvalid, "{}: {} is '{}', expected {}", where(at(key)), full(key), v, fmt::format("{}", fmt::join(allowed, ", ")));
+    fail(ErrorCode::kInvalid, "{}: {} is '{}', expected {}", where(at(key)), full(key), v,
+         fmt::format("{}", fmt::join(allowed, ", ")));
   }
   Section section(const std::string& key) { return {has(key) ? node_[key] : YAML::Node(), file_, full(key)}; }
   YAML::Node at(const std::string& key) const { return node_ && node_.IsMap() ? node_[key] : YAML::Node(); }
@@ -53,8 +58,10 @@ class Section {
       const std::string key = entry.first.as<std::string>();
       if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
       const std::string near = nearest(key, known_);
-      fail(ErrorCode::kInvalid, "{}: unknown key '{}'{}; {}", where(entry.first), key, name_.empty() ? "" : " in " + name_,
-           near.empty() ? fmt::format("known keys: {}", fmt::join(known_, ", ")) : "did you mean '" + near + "'?");
+      fail(ErrorCode::kInvalid, "{}: unknown key '{}'{}; {}", where(entry.first), key,
+           name_.empty() ? "" : " in " + name_,
+           near.empty() ? fmt::format("known keys: {}", fmt::join(known_, ", "))
+                        : "did you mean '" + near + "'?");
     }
   }
   std::string where(const YAML::Node& n) const {
@@ -73,7 +80,8 @@ class Section {
 std::string to_json(const YAML::Node& n) {
   if (n.IsMap()) {
     std::string out;
-    for (const auto& e : n) out += (out.empty() ? "" : ",") + ("\"" + e.first.as<std::string>() + "\":" + to_json(e.second));
+    for (const auto& e : n)
+      out += (out.empty() ? "" : ",") + ("\"" + e.first.as<std::string>() + "\":" + to_json(e.second));
     return "{" + out + "}";
   }
   if (n.IsSequence()) {
@@ -87,10 +95,12 @@ std::string to_json(const YAML::Node& n) {
     if (s == "true" || s == "false" || s == "null") return s;
     try {
       return fmt::format("{}", n.as<int64_t>());
-    } catch (const YAML::Exception&) {}
+    } catch (const YAML::Exception&) {
+    }
     try {
       return fmt::format("{}", n.as<double>());
-    } catch (const YAML::Exception&) {}
+    } catch (const YAML::Exception&) {
+    }
   }
   std::string quoted;
   for (char c : s) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
@@ -99,7 +109,8 @@ std::string to_json(const YAML::Node& n) {
 
 void apply_override(YAML::Node root, const std::string& text) {
   const auto equals = text.find('=');
-  SR_CHECK(equals != std::string::npos && equals > 0, "--set {}: expected key=value, as in --set optimizer.lr=1e-3", text);
+  SR_CHECK(equals != std::string::npos && equals > 0,
+           "--set {}: expected key=value, as in --set optimizer.lr=1e-3", text);
   YAML::Node value;
   try {
     value = YAML::Load(text.substr(equals + 1));
@@ -110,7 +121,8 @@ void apply_override(YAML::Node root, const std::string& text) {
   for (std::string rest = text.substr(0, equals);;) {
     const auto dot = rest.find('.');
     const std::string key = rest.substr(0, dot);
-    SR_CHECK(!node.IsScalar() && !node.IsSequence(), "--set {}: the key before '{}' is no section", text, key);
+    SR_CHECK(!node.IsScalar() && !node.IsSequence(), "--set {}: the key before '{}' is no section", text,
+             key);
     if (dot == std::string::npos) {
       node[key] = value;
       return;
@@ -152,18 +164,22 @@ void read_data(Section s, DataConfig& d) {
   s.get("shards", d.shards, "a path");
   s.choice("order", d.order, {"sequential", "shuffled"});
   s.count("sequence_length", d.sequence_length, 0);
-  SR_CHECK(d.tokens.empty() != d.shards.empty(), "{}: data needs either tokens (a .u16 or .u32 file) or shards (a folder made by suiren data build)",
-           s.where({}));
+  SR_CHECK(
+      d.tokens.empty() != d.shards.empty(),
+      "{}: data needs either tokens (a .u16 or .u32 file) or shards (a folder made by suiren data build)",
+      s.where({}));
   s.finish();
 }
 
 void read_model(Section& root, TrainConfig& c) {
   root.get("init_from", c.init_from, "a path");
   if (root.has("model")) {
-    SR_CHECK(root.at("model").IsMap(), "{}: model must hold keys of config.json, as in {{hidden_size: 256}}", root.where(root.at("model")));
+    SR_CHECK(root.at("model").IsMap(), "{}: model must hold keys of config.json, as in {{hidden_size: 256}}",
+             root.where(root.at("model")));
     c.model_json = to_json(root.at("model"));
   }
-  SR_CHECK(c.init_from.empty() != c.model_json.empty(), "{}: give either init_from (a model folder) or model (its shape)", root.where({}));
+  SR_CHECK(c.init_from.empty() != c.model_json.empty(),
+           "{}: give either init_from (a model folder) or model (its shape)", root.where({}));
 }
 
 TrainConfig parse(const YAML::Node& node, const std::string& path) {
@@ -179,7 +195,8 @@ TrainConfig parse(const YAML::Node& node, const std::string& path) {
   batch.finish();
   root.count("steps", c.steps, 0);
   root.number("minutes", c.minutes, 0, 1e6);
-  SR_CHECK((c.steps > 0) != (c.minutes > 0), "{}: give either steps (updates in all) or minutes (time for the run)", path);
+  SR_CHECK((c.steps > 0) != (c.minutes > 0),
+           "{}: give either steps (updates in all) or minutes (time for the run)", path);
   read_optimizer(root.section("optimizer"), c.optimizer);
   read_schedule(root.section("schedule"), c.schedule_name, c.schedule);
   root.choice("precision", c.precision, {"float32"});
@@ -251,9 +268,12 @@ std::vector<std::string> changed_settings(const Settings& before, const Settings
   std::vector<std::string> changes;
   for (const auto& [key, value] : now) {
     if (key == "output" || key.starts_with("eval.") || key.starts_with("checkpoint.")) continue;
-    const auto old = std::find_if(before.begin(), before.end(), [&](const auto& s) { return s.first == key; });
+    const auto old =
+        std::find_if(before.begin(), before.end(), [&](const auto& s) { return s.first == key; });
     const std::string was = old == before.end() ? "(absent)" : old->second;
-    if (was != value) changes.push_back(fmt::format("{}: {} -> {}", key, was.empty() ? "(none)" : was, value.empty() ? "(none)" : value));
+    if (was != value)
+      changes.push_back(
+          fmt::format("{}: {} -> {}", key, was.empty() ? "(none)" : was, value.empty() ? "(none)" : value));
   }
   return changes;
 }

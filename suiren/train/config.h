@@ -23,16 +23,16 @@ struct OptimizerConfig {
   double lr = 1e-3;
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
   double weight_decay = 0.1;
-  double grad_clip = 1.0;     ///< global L2 norm; 0: none
-  double momentum = 0.95;     ///< sgd, and muon's hidden matrices
+  double grad_clip = 1.0;  ///< global L2 norm; 0: none
+  double momentum = 0.95;  ///< sgd, and muon's hidden matrices
   bool nesterov = true;
-  double adam_lr_ratio = 1.0; ///< muon: AdamW's share (embeddings, vectors) learns at lr * this
+  double adam_lr_ratio = 1.0;  ///< muon: AdamW's share (embeddings, vectors) learns at lr * this
 };
 
 struct TrainConfig {
   std::string output;
-  std::string init_from;  ///< a model folder to start from; or
-  std::string model_json; ///< the `model` section in config.json names, as JSON text
+  std::string init_from;   ///< a model folder to start from; or
+  std::string model_json;  ///< the `model` section in config.json names, as JSON text
   DataConfig data;
   int64_t sequences = 8, accumulate = 1;
   int64_t steps = 0;   ///< updates in all; or
@@ -47,8 +47,8 @@ struct TrainConfig {
   int64_t sequences_per_step() const { return sequences * accumulate; }
 };
 
-/// Reads a YAML file and applies `overrides` ("optimizer.lr=1e-3"). Throws Error{kInvalid} with file and line:
-/// an unknown key names the nearest known one; a wrong type names the value and what was expected.
+/// Reads a YAML file and applies `overrides` ("optimizer.lr=1e-3"). Throws Error{kInvalid} with file and
+/// line: an unknown key names the nearest known one; a wrong type names the value and what was expected.
 TrainConfig load_config(const std::string& path, const std::vector<std::string>& overrides);
 
 /// The settings by name, in a fixed order: for run.json, for reports, and for telling what changed.

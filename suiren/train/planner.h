@@ -17,7 +17,8 @@ struct MemoryPlan {
 /// `optimizer_states`: f32 numbers kept for each parameter (AdamW 2, momentum 1).
 MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t sequence_length, int optimizer_states);
 
-/// Floating-point operations to train on one token: 6 parameters + 6 layers length hidden (causal attention counted once).
+/// Floating-point operations to train on one token: 6 parameters + 6 layers length hidden (causal attention
+/// counted once).
 double training_flops_per_token(const models::TransformerConfig& c, int64_t sequence_length);
 
 /// Throws Error{kInvalid} with both numbers when the plan exceeds the memory that is left (cgroup too).

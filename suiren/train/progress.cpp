@@ -28,27 +28,36 @@ std::string cut(const std::string& s, int width) {
   return s.substr(0, i);
 }
 
-void put(const std::string& s) { [[maybe_unused]] const ssize_t n = write(STDERR_FILENO, s.data(), s.size()); }
+void put(const std::string& s) {
+  [[maybe_unused]] const ssize_t n = write(STDERR_FILENO, s.data(), s.size());
+}
 
 }  // namespace
 
 std::string format_duration(double seconds) {
   const auto s = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
-  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) : fmt::format("{}:{:02}", s / 60, s % 60);
+  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+                   : fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
 std::string format_count(int64_t n) {
   std::string digits = std::to_string(n < 0 ? -n : n);
-  for (int64_t i = static_cast<int64_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<size_t>(i), ",");
+  for (int64_t i = static_cast<int64_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<size_t>(i), ",");
   return (n < 0 ? "-" : "") + digits;
 }
 
 std::string format_short(double n) {
-  return n >= 1e9 ? fmt::format("{:.1f} G", n / 1e9) : n >= 1e6 ? fmt::format("{:.1f} M", n / 1e6) : n >= 1e4 ? fmt::format("{:.0f} k", n / 1e3) : fmt::format("{:.0f}", n);
+  return n >= 1e9   ? fmt::format("{:.1f} G", n / 1e9)
+         : n >= 1e6 ? fmt::format("{:.1f} M", n / 1e6)
+         : n >= 1e4 ? fmt::format("{:.0f} k", n / 1e3)
+                    : fmt::format("{:.0f}", n);
 }
 
 std::string format_bytes(double b) {
-  return b >= 1 << 30 ? fmt::format("{:.1f} GiB", b / (1 << 30)) : b >= 1 << 20 ? fmt::format("{:.1f} MiB", b / (1 << 20)) : fmt::format("{:.0f} KiB", b / 1024);
+  return b >= 1 << 30   ? fmt::format("{:.1f} GiB", b / (1 << 30))
+         : b >= 1 << 20 ? fmt::format("{:.1f} MiB", b / (1 << 20))
+                        : fmt::format("{:.0f} KiB", b / 1024);
 }
 
 std::string sparkline(const std::vector<double>& values, int width) {
@@ -64,12 +73,15 @@ std::string sparkline(const std::vector<double>& values, int width) {
   }
   const auto [low, high] = std::minmax_element(means.begin(), means.end());
   std::string out;
-  for (double m : means) out += kBlocks[*high > *low ? static_cast<int>((m - *low) / (*high - *low) * 7.999) : 0];
+  for (double m : means)
+    out += kBlocks[*high > *low ? static_cast<int>((m - *low) / (*high - *low) * 7.999) : 0];
   return out;
 }
 
 ProgressLine::ProgressLine(double interval)
-    : terminal_(isatty(STDERR_FILENO)), interval_(interval), last_(std::chrono::steady_clock::now() - std::chrono::hours(1)) {}
+    : terminal_(isatty(STDERR_FILENO)),
+      interval_(interval),
+      last_(std::chrono::steady_clock::now() - std::chrono::hours(1)) {}
 
 ProgressLine::~ProgressLine() {
   if (open_) put("\n");
@@ -84,8 +96,10 @@ bool ProgressLine::due() const {
 void ProgressLine::show(const std::string& line) {
   if (log_level() != LogLevel::kInfo) return;
   last_ = std::chrono::steady_clock::now();
-  if (terminal_) put("\r\033[K" + cut(line, terminal_width() - 1)), open_ = true;
-  else put(line + "\n");
+  if (terminal_)
+    put("\r\033[K" + cut(line, terminal_width() - 1)), open_ = true;
+  else
+    put(line + "\n");
 }
 
 void ProgressLine::finish(const std::string& line) {

@@ -17,8 +17,8 @@ std::string format_bytes(double bytes);
 /// The last `width` values averaged into blocks ▁ to █, high to low.
 std::string sparkline(const std::vector<double>& values, int width);
 
-/// Writes progress to stderr: replaces one line on a terminal, at most one plain line every `interval` seconds
-/// otherwise. Nothing under --quiet.
+/// Writes progress to stderr: replaces one line on a terminal, at most one plain line every `interval`
+/// seconds otherwise. Nothing under --quiet.
 class ProgressLine {
  public:
   explicit ProgressLine(double interval = 10);

@@ -31,7 +31,8 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kVocabulary = 8192;
 constexpr double kHoldout = 0.01;
 constexpr double kUsualShare = 0.5;  // of the roof, that training reaches
-const std::vector<std::string> kPoemPrompts = {"春望\n杜甫\n國破山河在，", "月下獨酌\n李白\n花間一壺酒，", "山居秋暝\n王維\n空山新雨後，"};
+const std::vector<std::string> kPoemPrompts = {"春望\n杜甫\n國破山河在，", "月下獨酌\n李白\n花間一壺酒，",
+                                               "山居秋暝\n王維\n空山新雨後，"};
 
 std::string free_output() {
   for (int i = 1;; ++i)
@@ -40,7 +41,8 @@ std::string free_output() {
 
 class Quickstart {
  public:
-  explicit Quickstart(const QuickstartOptions& options) : options_(options), output_(options.output.empty() ? free_output() : options.output) {}
+  explicit Quickstart(const QuickstartOptions& options)
+      : options_(options), output_(options.output.empty() ? free_output() : options.output) {}
   void go();
 
  private:
@@ -80,12 +82,15 @@ text::Tokenizer Quickstart::train_tokenizer() {
   data::for_each_document(corpus_.inputs, corpus_.import, [&](std::string_view d) {
     check_interrupt("quickstart");
     ++documents;
-    if (data::is_held_out(d, kHoldout)) ++held_out;
-    else trainer.add_document(d);
+    if (data::is_held_out(d, kHoldout))
+      ++held_out;
+    else
+      trainer.add_document(d);
     if (progress.due()) progress.show(fmt::format("corpus     {} documents read", format_count(documents)));
   });
-  progress.finish(fmt::format("corpus     {} · {} documents, {:.1f} MB · {} held out", corpus_.name, format_count(documents),
-                              static_cast<double>(trainer.bytes()) / 1e6, format_count(held_out)));
+  progress.finish(fmt::format("corpus     {} · {} documents, {:.1f} MB · {} held out", corpus_.name,
+                              format_count(documents), static_cast<double>(trainer.bytes()) / 1e6,
+                              format_count(held_out)));
   const double megabytes = static_cast<double>(trainer.bytes()) / 1e6;
   text::Tokenizer tokenizer = trainer.train();
   tokenizer.save(output_ + "/tokenizer.json");
@@ -96,9 +101,13 @@ text::Tokenizer Quickstart::train_tokenizer() {
 
 void Quickstart::build(const text::Tokenizer& tokenizer) {
   const auto start = Clock::now();
-  const auto r = data::build_shards(tokenizer, {.inputs = corpus_.inputs, .import = corpus_.import, .holdout = kHoldout, .output = shards()});
-  info("shards     {} tokens, {:.2f} bytes each · {} held out · {:.0f} s", format_short(static_cast<double>(r.train.tokens)),
-       static_cast<double>(r.train.bytes) / static_cast<double>(r.train.tokens), format_short(static_cast<double>(r.holdout.tokens)),
+  const auto r = data::build_shards(
+      tokenizer,
+      {.inputs = corpus_.inputs, .import = corpus_.import, .holdout = kHoldout, .output = shards()});
+  info("shards     {} tokens, {:.2f} bytes each · {} held out · {:.0f} s",
+       format_short(static_cast<double>(r.train.tokens)),
+       static_cast<double>(r.train.bytes) / static_cast<double>(r.train.tokens),
+       format_short(static_cast<double>(r.holdout.tokens)),
        std::chrono::duration<double>(Clock::now() - start).count());
 }
 
@@ -106,19 +115,36 @@ TrainConfig Quickstart::configure(int64_t vocab_size) {
   const QuickstartShape s = choose_shape(roof_ * 1e9 * kUsualShare * options_.minutes * 60);
   TrainConfig c;
   c.output = output_;
-  c.model_json = io::Json{{"model_type", "qwen3"}, {"vocab_size", vocab_size}, {"hidden_size", s.hidden}, {"num_hidden_layers", s.layers},
-                          {"num_attention_heads", s.heads}, {"num_key_value_heads", s.kv_heads}, {"head_dim", s.hidden / s.heads},
-                          {"intermediate_size", s.intermediate}, {"max_position_embeddings", s.sequence_length}, {"tie_word_embeddings", true},
-                          {"rms_norm_eps", 1e-6}, {"rope_theta", 10000}}.dump();
+  c.model_json = io::Json{
+      {"model_type", "qwen3"},
+      {"vocab_size", vocab_size},
+      {"hidden_size", s.hidden},
+      {"num_hidden_layers", s.layers},
+      {"num_attention_heads", s.heads},
+      {"num_key_value_heads", s.kv_heads},
+      {"head_dim", s.hidden / s.heads},
+      {"intermediate_size", s.intermediate},
+      {"max_position_embeddings", s.sequence_length},
+      {"tie_word_embeddings", true},
+      {"rms_norm_eps", 1e-6},
+      {"rope_theta",
+       10000}}.dump();
   c.data.shards = shards();
   c.data.sequence_length = s.sequence_length;
   c.sequences = s.sequences;
-  c.optimizer = {.name = "muon", .lr = s.lr, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1, .grad_clip = 1.0};
+  c.optimizer = {.name = "muon",
+                 .lr = s.lr,
+                 .beta1 = 0.9,
+                 .beta2 = 0.95,
+                 .eps = 1e-8,
+                 .weight_decay = 0.1,
+                 .grad_clip = 1.0};
   c.schedule_name = "wsd";
   c.steps = 1;
   const double step_seconds = measure_step_seconds(c);
   c.steps = std::max<int64_t>(4, static_cast<int64_t>(options_.minutes * 60 / step_seconds));
-  c.schedule = {.warmup_steps = std::min<int64_t>(50, c.steps / 10), .decay_steps = c.steps / 2, .final_ratio = 0};
+  c.schedule = {
+      .warmup_steps = std::min<int64_t>(50, c.steps / 10), .decay_steps = c.steps / 2, .final_ratio = 0};
   c.eval_every = std::max<int64_t>(1, c.steps / 10);
   c.eval_sequences = 32;
   c.checkpoint_every = std::max<int64_t>(1, c.steps / 5);
@@ -129,24 +155,34 @@ TrainConfig Quickstart::configure(int64_t vocab_size) {
 void Quickstart::write_yaml(const TrainConfig& c) const {
   const OptimizerConfig& o = c.optimizer;
   write_file(output_ + "/config.yaml",
-             fmt::format("# Written by suiren quickstart. To go on after an interruption: suiren train --config {0}/config.yaml\noutput: {0}\nmodel: {1}\n"
-                         "data: {{shards: {2}, order: {3}, sequence_length: {4}}}\nbatch: {{sequences: {5}, accumulate: {6}}}\nsteps: {7}\n"
-                         "optimizer: {{name: {8}, lr: {9}, betas: [{10}, {11}], eps: {12}, weight_decay: {13}, grad_clip: {14}, momentum: {15}}}\n"
-                         "schedule: {{name: {16}, warmup_steps: {17}, decay_steps: {18}, final_ratio: {19}}}\nprecision: {20}\nseed: {21}\n"
+             fmt::format("# Written by suiren quickstart. To go on after an interruption: suiren train "
+                         "--config {0}/config.yaml\noutput: {0}\nmodel: {1}\n"
+                         "data: {{shards: {2}, order: {3}, sequence_length: {4}}}\nbatch: {{sequences: {5}, "
+                         "accumulate: {6}}}\nsteps: {7}\n"
+                         "optimizer: {{name: {8}, lr: {9}, betas: [{10}, {11}], eps: {12}, weight_decay: "
+                         "{13}, grad_clip: {14}, momentum: {15}}}\n"
+                         "schedule: {{name: {16}, warmup_steps: {17}, decay_steps: {18}, final_ratio: "
+                         "{19}}}\nprecision: {20}\nseed: {21}\n"
                          "checkpoint: {{every: {22}, keep: {23}}}\neval: {{every: {24}, sequences: {25}}}\n",
-                         c.output, c.model_json, c.data.shards, c.data.order, c.data.sequence_length, c.sequences, c.accumulate, c.steps, o.name, o.lr,
-                         o.beta1, o.beta2, o.eps, o.weight_decay, o.grad_clip, o.momentum, c.schedule_name, c.schedule.warmup_steps, c.schedule.decay_steps,
-                         c.schedule.final_ratio, c.precision, c.seed, c.checkpoint_every, c.checkpoint_keep, c.eval_every, c.eval_sequences));
+                         c.output, c.model_json, c.data.shards, c.data.order, c.data.sequence_length,
+                         c.sequences, c.accumulate, c.steps, o.name, o.lr, o.beta1, o.beta2, o.eps,
+                         o.weight_decay, o.grad_clip, o.momentum, c.schedule_name, c.schedule.warmup_steps,
+                         c.schedule.decay_steps, c.schedule.final_ratio, c.precision, c.seed,
+                         c.checkpoint_every, c.checkpoint_keep, c.eval_every, c.eval_sequences));
 }
 
 double Quickstart::evaluate(const models::Transformer& model) {
   const data::Shards s = data::Shards::open(shards());
   ProgressLine progress;
-  const Evaluation e = evaluate_stream(model, holdout_stream(s), model.config().max_position_embeddings, 0, [&](int64_t done, int64_t total) {
-    if (progress.due()) progress.show(fmt::format("evaluation {}/{} held-out tokens", format_count(done), format_count(total)));
-  });
+  const Evaluation e = evaluate_stream(
+      model, holdout_stream(s), model.config().max_position_embeddings, 0, [&](int64_t done, int64_t total) {
+        if (progress.due())
+          progress.show(
+              fmt::format("evaluation {}/{} held-out tokens", format_count(done), format_count(total)));
+      });
   const double bits = e.bits_per_byte(s.holdout_counts().bytes);
-  progress.finish(fmt::format("held-out   {:.3f} nats a token, {:.3f} bits per byte over {} tokens", e.loss(), bits, format_count(e.tokens)));
+  progress.finish(fmt::format("held-out   {:.3f} nats a token, {:.3f} bits per byte over {} tokens", e.loss(),
+                              bits, format_count(e.tokens)));
   return bits;
 }
 
@@ -164,7 +200,8 @@ std::vector<std::string> Quickstart::prompts_from_heldout(const text::Tokenizer&
   return prompts;
 }
 
-std::vector<SampleText> Quickstart::write_samples(const models::Transformer& model, const text::Tokenizer& tokenizer) {
+std::vector<SampleText> Quickstart::write_samples(const models::Transformer& model,
+                                                  const text::Tokenizer& tokenizer) {
   std::vector<std::string> prompts = options_.prompts;
   if (prompts.empty()) prompts = options_.text.empty() ? kPoemPrompts : prompts_from_heldout(tokenizer);
   std::vector<SampleText> samples;
@@ -172,12 +209,15 @@ std::vector<SampleText> Quickstart::write_samples(const models::Transformer& mod
     std::vector<int64_t> ids;
     if (model.config().bos_token_id) ids.push_back(*model.config().bos_token_id);
     for (uint32_t id : tokenizer.encode(prompt, false)) ids.push_back(id);
-    infer::GenerateOptions g{.max_tokens = std::max<int64_t>(1, std::min<int64_t>(120, model.config().max_position_embeddings - static_cast<int64_t>(ids.size()))),
-                             .sampling = {.temperature = 0.8, .top_k = 50, .top_p = 0.95, .seed = 7},
-                             .ignore_eos = false,
-                             .eos_token_ids = model.config().eos_token_ids};
+    infer::GenerateOptions g{
+        .max_tokens = std::max<int64_t>(1, std::min<int64_t>(120, model.config().max_position_embeddings -
+                                                                      static_cast<int64_t>(ids.size()))),
+        .sampling = {.temperature = 0.8, .top_k = 50, .top_p = 0.95, .seed = 7},
+        .ignore_eos = false,
+        .eos_token_ids = model.config().eos_token_ids};
     const infer::Generation out = infer::generate(model, ids, g);
-    samples.push_back({prompt, tokenizer.decode(std::vector<uint32_t>(out.ids.begin(), out.ids.end()), true)});
+    samples.push_back(
+        {prompt, tokenizer.decode(std::vector<uint32_t>(out.ids.begin(), out.ids.end()), true)});
     fmt::print("\n{}{}\n", samples.back().prompt, samples.back().text);
   }
   fmt::print("\n");
@@ -187,18 +227,24 @@ std::vector<SampleText> Quickstart::write_samples(const models::Transformer& mod
 
 void Quickstart::closing(double bits) const {
   const std::string prompt = options_.text.empty() ? "靜夜思\\n李白\\n" : "...";
-  info("made       a model of {:.2f} bits per byte in {}/model (Hugging Face layout), its report in {}/report.html", bits, output_, output_);
+  info(
+      "made       a model of {:.2f} bits per byte in {}/model (Hugging Face layout), its report in "
+      "{}/report.html",
+      bits, output_, output_);
   info("next       suiren generate --model {}/model --prompt $'{}' --temperature 0.8", output_, prompt);
   info("           suiren eval --model {}/model --shards {}/data --json", output_, output_);
-  info("           suiren quickstart --minutes 30{}", options_.text.empty() ? "" : fmt::format(" --text {}", fmt::join(options_.text, " ")));
+  info("           suiren quickstart --minutes 30{}",
+       options_.text.empty() ? "" : fmt::format(" --text {}", fmt::join(options_.text, " ")));
 }
 
 void Quickstart::go() {
-  SR_CHECK(options_.minutes > 0 && options_.minutes <= 1e5, "--minutes is {}, expected more than 0", options_.minutes);
+  SR_CHECK(options_.minutes > 0 && options_.minutes <= 1e5, "--minutes is {}, expected more than 0",
+           options_.minutes);
   SR_CHECK(!fs::exists(output_ + "/run.json"), "{} already holds a run; give another --output", output_);
   make_directories(output_);
   roof_ = cpu::measure_fma_peak_f32();
-  info("suiren {} · {} · roof {:.0f} GFLOP/s, {:.0f} GB/s", SUIREN_VERSION, machine_line(), roof_, cpu::measure_dram_read());
+  info("suiren {} · {} · roof {:.0f} GFLOP/s, {:.0f} GB/s", SUIREN_VERSION, machine_line(), roof_,
+       cpu::measure_dram_read());
   find_text();
   const text::Tokenizer tokenizer = train_tokenizer();
   build(tokenizer);
@@ -221,10 +267,8 @@ QuickstartShape choose_shape(double flops) {
     QuickstartShape shape;
   };
   static const Row rows[] = {
-      {0, {128, 4, 2, 2, 384, 128, 4, 4e-3}},
-      {6e12, {192, 4, 3, 3, 512, 128, 8, 4e-3}},
-      {1.5e13, {256, 4, 4, 4, 704, 128, 8, 4e-3}},
-      {1.5e14, {384, 6, 6, 6, 1024, 256, 8, 3e-3}},
+      {0, {128, 4, 2, 2, 384, 128, 4, 4e-3}},        {6e12, {192, 4, 3, 3, 512, 128, 8, 4e-3}},
+      {1.5e13, {256, 4, 4, 4, 704, 128, 8, 4e-3}},   {1.5e14, {384, 6, 6, 6, 1024, 256, 8, 3e-3}},
       {1.5e15, {512, 8, 8, 8, 1408, 256, 16, 2e-3}},
   };
   const Row* best = rows;

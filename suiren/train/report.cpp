@@ -20,11 +20,16 @@ constexpr size_t kMaxPoints = 1500;  // more would not be seen
 std::string escape(const std::string& s) {
   std::string out;
   for (char c : s) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
   }
   return out;
 }
@@ -46,7 +51,8 @@ struct Frame {
 std::string polyline(const Frame& f, const std::vector<CurvePoint>& points, const char* style) {
   std::string out = fmt::format("<polyline class=\"{}\" points=\"", style);
   const size_t stride = std::max<size_t>(1, points.size() / kMaxPoints);
-  for (size_t i = 0; i < points.size(); i += stride) out += fmt::format("{:.1f},{:.1f} ", f.x(points[i].step), f.y(std::clamp(points[i].loss, f.y0, f.y1)));
+  for (size_t i = 0; i < points.size(); i += stride)
+    out += fmt::format("{:.1f},{:.1f} ", f.x(points[i].step), f.y(std::clamp(points[i].loss, f.y0, f.y1)));
   return out + "\"/>\n";
 }
 
@@ -66,11 +72,15 @@ std::string axes(const Frame& f) {
   std::string out;
   const double dy = nice_step(f.y1 - f.y0, 6), dx = nice_step(f.x1 - f.x0, 8);
   for (double v = std::ceil(f.y0 / dy) * dy; v <= f.y1; v += dy)
-    out += fmt::format("<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:g}</text>\n",
-                       kLeft, kWidth - kRight, f.y(v), kLeft - 8, f.y(v) + 4, v);
+    out += fmt::format(
+        "<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text x=\"{3}\" "
+        "y=\"{4:.1f}\" text-anchor=\"end\">{5:g}</text>\n",
+        kLeft, kWidth - kRight, f.y(v), kLeft - 8, f.y(v) + 4, v);
   for (double v = std::ceil(f.x0 / dx) * dx; v <= f.x1; v += dx)
-    out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", f.x(v), kHeight - kBottom + 18, format_count(static_cast<int64_t>(v)));
-  return out + fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">step · 步</text>\n", (kLeft + kWidth - kRight) / 2, kHeight - 6);
+    out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", f.x(v),
+                       kHeight - kBottom + 18, format_count(static_cast<int64_t>(v)));
+  return out + fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">step · 步</text>\n",
+                           (kLeft + kWidth - kRight) / 2, kHeight - 6);
 }
 
 const char* const kStyle = R"(
@@ -105,10 +115,13 @@ std::string loss_curve_svg(const std::vector<CurvePoint>& training, const std::v
   const double margin = std::max(0.05 * (f.y1 - f.y0), 0.02);
   f.y0 = std::max(0.0, f.y0 - margin);
   f.y1 += margin;
-  std::string svg = fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"loss\" xmlns=\"http://www.w3.org/2000/svg\">\n", kWidth, kHeight);
+  std::string svg = fmt::format(
+      "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"loss\" xmlns=\"http://www.w3.org/2000/svg\">\n",
+      kWidth, kHeight);
   svg += axes(f) + polyline(f, training, "raw") + polyline(f, mean, "mean");
   if (!heldout.empty()) svg += polyline(f, heldout, "held");
-  for (const CurvePoint& p : heldout) svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", f.x(p.step), f.y(p.loss));
+  for (const CurvePoint& p : heldout)
+    svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", f.x(p.step), f.y(p.loss));
   return svg + "</svg>\n";
 }
 
@@ -122,25 +135,34 @@ void write_report(const std::string& run, const std::vector<SampleText>& samples
     if (r.heldout_loss >= 0) heldout.push_back({static_cast<double>(r.step), r.heldout_loss});
     speed += r.tokens_per_second / static_cast<double>(rows.size());
   }
-  std::string h = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\n<title>" + escape(run) +
-                  " · Suiren</title><style>" + kStyle + "</style></head><body>\n<h1>Suiren 燧人 · " + escape(run) + "</h1>\n<div class=\"sub\">" +
-                  escape(record.value("machine", "")) + " · suiren " + escape(record.value("suiren", "")) + "</div>\n<div class=\"facts\">\n";
+  std::string h =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\">\n<title>" +
+      escape(run) + " · Suiren</title><style>" + kStyle + "</style></head><body>\n<h1>Suiren 燧人 · " +
+      escape(run) + "</h1>\n<div class=\"sub\">" + escape(record.value("machine", "")) + " · suiren " +
+      escape(record.value("suiren", "")) + "</div>\n<div class=\"facts\">\n";
   for (const auto& [name, value] : facts) h += fact(name, value);
   h += fact("parameters · 参数", format_short(static_cast<double>(record.value("parameters", int64_t{0}))));
   if (!rows.empty()) {
-    h += fact("steps · 步数", format_count(rows.back().step + 1)) + fact("tokens · 词元", format_short(static_cast<double>(rows.back().tokens)));
+    h += fact("steps · 步数", format_count(rows.back().step + 1)) +
+         fact("tokens · 词元", format_short(static_cast<double>(rows.back().tokens)));
     h += fact("last loss, nats · 损失", fmt::format("{:.3f}", rows.back().loss));
     if (!heldout.empty()) h += fact("held-out loss · 留出损失", fmt::format("{:.3f}", heldout.back().loss));
     h += fact("tokens/s · 词元每秒", format_count(static_cast<int64_t>(speed)));
   }
   h += "</div>\n<h2>Loss · 损失曲线</h2>\n" + loss_curve_svg(training, heldout) +
-       "<div class=\"key\"><i style=\"background:var(--fire)\"></i>training · 训练<i style=\"background:var(--sky)\"></i>held out · 留出</div>\n";
+       "<div class=\"key\"><i style=\"background:var(--fire)\"></i>training · 训练<i "
+       "style=\"background:var(--sky)\"></i>held out · 留出</div>\n";
   if (!samples.empty()) h += "<h2>Samples · 续写</h2>\n";
-  for (const SampleText& s : samples) h += "<div class=\"poem\"><span>" + escape(s.prompt) + "</span>" + escape(s.text) + "</div>\n";
-  h += "<h2>Settings · 设置</h2>\n<table>\n" + row("steps", std::to_string(record.value("steps", int64_t{0}))) +
+  for (const SampleText& s : samples)
+    h += "<div class=\"poem\"><span>" + escape(s.prompt) + "</span>" + escape(s.text) + "</div>\n";
+  h += "<h2>Settings · 设置</h2>\n<table>\n" +
+       row("steps", std::to_string(record.value("steps", int64_t{0}))) +
        row("sequence_length", std::to_string(record.value("sequence_length", int64_t{0})));
-  for (const auto& [key, value] : record.at("settings").items()) h += row(key, value.is_string() ? value.get<std::string>() : value.dump());
-  h += row("roof", fmt::format("{:.0f} GFLOP/s f32, measured", record.value("roof_gflops", 0.0))) + row("data digest", record.value("data_digest", ""));
+  for (const auto& [key, value] : record.at("settings").items())
+    h += row(key, value.is_string() ? value.get<std::string>() : value.dump());
+  h += row("roof", fmt::format("{:.0f} GFLOP/s f32, measured", record.value("roof_gflops", 0.0))) +
+       row("data digest", record.value("data_digest", ""));
   write_file(run + "/report.html", h + "</table>\n</body></html>\n");
 }
 

@@ -16,7 +16,8 @@ struct SampleText {
 using ReportFacts = std::vector<std::pair<std::string, std::string>>;
 
 /// Reads RUN/run.json and RUN/log.jsonl and writes RUN/report.html.
-void write_report(const std::string& run, const std::vector<SampleText>& samples, const ReportFacts& facts = {});
+void write_report(const std::string& run, const std::vector<SampleText>& samples,
+                  const ReportFacts& facts = {});
 
 /// The loss curve alone as SVG text: training loss (each step faint, smoothed strong) and held-out points.
 struct CurvePoint {

@@ -20,8 +20,9 @@ using io::Json;
 
 std::string to_line(const LogRow& r) {
   // JSON has no NaN; a loss that is none never gets here (the trainer stops first).
-  std::string line = fmt::format(R"({{"step": {}, "loss": {:.9g}, "grad_norm": {:.9g}, "lr": {:.9g}, "tokens": {}, "tokens_per_second": {:.1f})",
-                                 r.step, r.loss, r.grad_norm, r.lr, r.tokens, r.tokens_per_second);
+  std::string line = fmt::format(
+      R"({{"step": {}, "loss": {:.9g}, "grad_norm": {:.9g}, "lr": {:.9g}, "tokens": {}, "tokens_per_second": {:.1f})",
+      r.step, r.loss, r.grad_norm, r.lr, r.tokens, r.tokens_per_second);
   if (r.heldout_loss >= 0) line += fmt::format(R"(, "heldout_loss": {:.9g})", r.heldout_loss);
   return line + "}\n";
 }
@@ -29,14 +30,16 @@ std::string to_line(const LogRow& r) {
 }  // namespace
 
 RunDirectory::RunDirectory(const std::string& path) : path_(path) {
-  SR_CHECK(!std::filesystem::exists(path) || std::filesystem::is_directory(path), "output {} is a file; give a folder", path);
+  SR_CHECK(!std::filesystem::exists(path) || std::filesystem::is_directory(path),
+           "output {} is a file; give a folder", path);
   make_directories(path);
   const std::string lock = path + "/.lock";
   lock_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   SR_CHECK_AS(kIo, lock_ >= 0, "cannot write in {}: {}", path, std::strerror(errno));
   if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     close(lock_);
-    fail(ErrorCode::kInvalid, "{} is being written by another process; wait for it, or give another output", path);
+    fail(ErrorCode::kInvalid, "{} is being written by another process; wait for it, or give another output",
+         path);
   }
 }
 
@@ -49,7 +52,8 @@ RunRecord RunDirectory::read_record() const {
   const Json j = io::read_json(name);
   RunRecord r;
   try {
-    for (const auto& [key, value] : j.at("settings").items()) r.settings.emplace_back(key, value.get<std::string>());
+    for (const auto& [key, value] : j.at("settings").items())
+      r.settings.emplace_back(key, value.get<std::string>());
     r.steps = j.at("steps").get<int64_t>();
     r.sequence_length = j.at("sequence_length").get<int64_t>();
     r.parameters = j.at("parameters").get<int64_t>();
@@ -98,11 +102,15 @@ std::vector<LogRow> read_log(const std::string& path) {
   std::vector<LogRow> rows;
   const std::string text = read_file(path);
   for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    const Json j = Json::parse(text.begin() + static_cast<int64_t>(begin), text.begin() + static_cast<int64_t>(end), nullptr, false);
+    const Json j = Json::parse(text.begin() + static_cast<int64_t>(begin),
+                               text.begin() + static_cast<int64_t>(end), nullptr, false);
     if (!j.is_object() || !j.contains("step")) continue;
-    const auto number = [&](const char* key, double otherwise) { return j.contains(key) && j[key].is_number() ? j[key].get<double>() : otherwise; };
-    rows.push_back({static_cast<int64_t>(number("step", 0)), number("loss", 0), number("grad_norm", 0), number("lr", 0),
-                    static_cast<int64_t>(number("tokens", 0)), number("tokens_per_second", 0), number("heldout_loss", -1)});
+    const auto number = [&](const char* key, double otherwise) {
+      return j.contains(key) && j[key].is_number() ? j[key].get<double>() : otherwise;
+    };
+    rows.push_back({static_cast<int64_t>(number("step", 0)), number("loss", 0), number("grad_norm", 0),
+                    number("lr", 0), static_cast<int64_t>(number("tokens", 0)),
+                    number("tokens_per_second", 0), number("heldout_loss", -1)});
   }
   return rows;
 }

@@ -14,11 +14,11 @@ namespace suiren::train {
 /// What run.json holds: the settings, and what was fixed when the run began.
 struct RunRecord {
   Settings settings;
-  int64_t steps = 0;            ///< updates in all; from `minutes` it is measured once and kept here
+  int64_t steps = 0;  ///< updates in all; from `minutes` it is measured once and kept here
   int64_t sequence_length = 0;
   int64_t parameters = 0;
-  std::string data_digest;      ///< of the tokens or the shards' index
-  std::string machine;          ///< "AMD EPYC ..., 2 threads, avx512"
+  std::string data_digest;  ///< of the tokens or the shards' index
+  std::string machine;      ///< "AMD EPYC ..., 2 threads, avx512"
   double roof_gflops = 0;
   bool finished = false;
 };

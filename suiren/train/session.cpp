@@ -24,7 +24,8 @@ void check_tokenizer(const TrainConfig& c, const DataSource& data) {
   if (c.init_from.empty() || data.tokenizer_digest.empty() || !std::filesystem::exists(path)) return;
   const std::string digest = text::Tokenizer::load(path).digest();
   SR_CHECK(digest == data.tokenizer_digest,
-           "the shards in {} were made with another tokenizer ({:.12}) than {} ({:.12}); build them again with suiren data build --tokenizer {}",
+           "the shards in {} were made with another tokenizer ({:.12}) than {} ({:.12}); build them again "
+           "with suiren data build --tokenizer {}",
            c.data.shards, data.tokenizer_digest, c.init_from, digest, path);
 }
 
@@ -58,14 +59,17 @@ DataSource open_data(const TrainConfig& c) {
 }
 
 models::TransformerConfig model_config(const TrainConfig& c, const DataSource& data) {
-  models::TransformerConfig m = c.init_from.empty() ? models::TransformerConfig::from_json(io::parse_json(c.model_json, "model"), "model")
+  models::TransformerConfig m = c.init_from.empty() ? models::TransformerConfig::from_json(
+                                                          io::parse_json(c.model_json, "model"), "model")
                                                     : models::TransformerConfig::load(c.init_from);
   if (data.end_token) {
-    SR_CHECK(data.vocab_size <= m.vocab_size, "the tokenizer has {} tokens, the model only {}; set model.vocab_size to {} or more",
+    SR_CHECK(data.vocab_size <= m.vocab_size,
+             "the tokenizer has {} tokens, the model only {}; set model.vocab_size to {} or more",
              data.vocab_size, m.vocab_size, data.vocab_size);
     m.bos_token_id = *data.end_token;
     m.eos_token_ids = {*data.end_token};
-  } else if (c.init_from.empty()) {  // raw tokens say nothing of special ids; LlamaConfig's may lie beyond a small vocabulary
+  } else if (c.init_from.empty()) {  // raw tokens say nothing of special ids; LlamaConfig's may lie beyond a
+                                     // small vocabulary
     if (m.bos_token_id && *m.bos_token_id >= m.vocab_size) m.bos_token_id.reset();
     std::erase_if(m.eos_token_ids, [&](int64_t id) { return id >= m.vocab_size; });
   }
@@ -75,7 +79,9 @@ models::TransformerConfig model_config(const TrainConfig& c, const DataSource& d
 
 int64_t sequence_length(const TrainConfig& c, const models::TransformerConfig& m) {
   const int64_t T = c.data.sequence_length > 0 ? c.data.sequence_length : m.max_position_embeddings;
-  SR_CHECK(T <= m.max_position_embeddings, "data.sequence_length is {}, longer than the model's {} positions; shorten it or raise model.max_position_embeddings",
+  SR_CHECK(T <= m.max_position_embeddings,
+           "data.sequence_length is {}, longer than the model's {} positions; shorten it or raise "
+           "model.max_position_embeddings",
            T, m.max_position_embeddings);
   return T;
 }
@@ -95,10 +101,15 @@ std::unique_ptr<models::Transformer> make_model(const TrainConfig& c, const mode
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const TrainConfig& c, models::Transformer& model) {
   const OptimizerConfig& o = c.optimizer;
-  const optim::AdamWOptions adam{.beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps, .weight_decay = o.weight_decay};
-  if (o.name == "sgd") return optim::sgd(model.named_parameters(), {.momentum = o.momentum, .weight_decay = o.weight_decay, .nesterov = o.nesterov});
+  const optim::AdamWOptions adam{
+      .beta1 = o.beta1, .beta2 = o.beta2, .eps = o.eps, .weight_decay = o.weight_decay};
+  if (o.name == "sgd")
+    return optim::sgd(model.named_parameters(),
+                      {.momentum = o.momentum, .weight_decay = o.weight_decay, .nesterov = o.nesterov});
   if (o.name == "muon")
-    return optim::muon(model.named_parameters(), {.momentum = o.momentum, .nesterov = o.nesterov, .weight_decay = o.weight_decay, .adamw = adam});
+    return optim::muon(
+        model.named_parameters(),
+        {.momentum = o.momentum, .nesterov = o.nesterov, .weight_decay = o.weight_decay, .adamw = adam});
   return optim::adamw(model.named_parameters(), adam);
 }
 
@@ -113,8 +124,13 @@ optim::Schedule make_schedule(const TrainConfig& c, int64_t steps) {
   return s;
 }
 
-StepRunner::StepRunner(const TrainConfig& config, models::Transformer& model, optim::Optimizer& optimizer, const data::Loader& loader)
-    : config_(config), model_(model), optimizer_(optimizer), loader_(loader), parameters_(model.parameters()) {}
+StepRunner::StepRunner(const TrainConfig& config, models::Transformer& model, optim::Optimizer& optimizer,
+                       const data::Loader& loader)
+    : config_(config),
+      model_(model),
+      optimizer_(optimizer),
+      loader_(loader),
+      parameters_(model.parameters()) {}
 
 // Loss of one sequence as its share of the step's mean; its gradients are added to the sums.
 double StepRunner::sequence(int64_t index) {
@@ -123,7 +139,8 @@ double StepRunner::sequence(int64_t index) {
   const std::span<const int32_t> ids(window);
   const Tensor inputs = Tensor::from(ids.first(static_cast<size_t>(T)), {1, T}, model_.device());
   const Tensor targets = Tensor::from(ids.subspan(1), {1, T}, model_.device());
-  const Tensor loss = sum(model_.token_losses(inputs, targets)) * (1.0 / static_cast<double>(T * config_.sequences_per_step()));
+  const Tensor loss = sum(model_.token_losses(inputs, targets)) *
+                      (1.0 / static_cast<double>(T * config_.sequences_per_step()));
   accumulate_gradients(loss, parameters_, sums_);
   return loss.item();
 }
@@ -138,8 +155,10 @@ std::optional<StepRunner::Step> StepRunner::run(int64_t step, double lr) {
   }
   s.grad_norm = optim::global_norm(sums_);
   SR_CHECK_AS(kNumeric, std::isfinite(s.loss) && std::isfinite(s.grad_norm),
-              "{} is {} at step {} (sequences {} to {} of the data); nothing was updated. Lower optimizer.lr, or look at that data",
-              std::isfinite(s.loss) ? "the gradient's norm" : "the loss", std::isfinite(s.loss) ? s.grad_norm : s.loss, step, first, first + n - 1);
+              "{} is {} at step {} (sequences {} to {} of the data); nothing was updated. Lower "
+              "optimizer.lr, or look at that data",
+              std::isfinite(s.loss) ? "the gradient's norm" : "the loss",
+              std::isfinite(s.loss) ? s.grad_norm : s.loss, step, first, first + n - 1);
   optimizer_.step(sums_, lr, optim::clip_coefficient(s.grad_norm, config_.optimizer.grad_clip));
   return s;
 }

@@ -16,11 +16,11 @@ namespace suiren::train {
 /// Where the tokens come from, and what is known of them.
 struct DataSource {
   std::shared_ptr<const data::Tokens> tokens;
-  std::vector<int32_t> heldout;         ///< END d1 END d2 ... dn END; empty: none
-  std::string digest;                   ///< SHA-256 that names this data
-  std::string tokenizer;                ///< path of tokenizer.json; empty: unknown
+  std::vector<int32_t> heldout;  ///< END d1 END d2 ... dn END; empty: none
+  std::string digest;            ///< SHA-256 that names this data
+  std::string tokenizer;         ///< path of tokenizer.json; empty: unknown
   std::string tokenizer_digest;
-  int64_t vocab_size = 0;               ///< of the tokenizer; 0: unknown
+  int64_t vocab_size = 0;  ///< of the tokenizer; 0: unknown
   std::optional<int64_t> end_token;
 };
 
@@ -29,7 +29,8 @@ models::TransformerConfig model_config(const TrainConfig& c, const DataSource& d
 DataSource open_data(const TrainConfig& c);
 /// END d1 END d2 ... dn END of the documents held out.
 std::vector<int32_t> holdout_stream(const data::Shards& shards);
-/// The sequence length that the run uses: data.sequence_length, or the model's positions. Checked against them.
+/// The sequence length that the run uses: data.sequence_length, or the model's positions. Checked against
+/// them.
 int64_t sequence_length(const TrainConfig& c, const models::TransformerConfig& m);
 data::Loader make_loader(const TrainConfig& c, const DataSource& data, const models::TransformerConfig& m);
 std::unique_ptr<models::Transformer> make_model(const TrainConfig& c, const models::TransformerConfig& m);
@@ -40,11 +41,13 @@ optim::Schedule make_schedule(const TrainConfig& c, int64_t steps);
 /// Model, optimizer and gradient sums: what one step works on.
 class StepRunner {
  public:
-  StepRunner(const TrainConfig& config, models::Transformer& model, optim::Optimizer& optimizer, const data::Loader& loader);
+  StepRunner(const TrainConfig& config, models::Transformer& model, optim::Optimizer& optimizer,
+             const data::Loader& loader);
   struct Step {
     double loss, grad_norm;
   };
-  /// Step `step` (0-based) at learning rate `lr`. Returns nothing, with the weights as they were, when an interrupt came.
+  /// Step `step` (0-based) at learning rate `lr`. Returns nothing, with the weights as they were, when an
+  /// interrupt came.
   std::optional<Step> run(int64_t step, double lr);
 
  private:

@@ -22,14 +22,18 @@ constexpr auto kTable = [] {
   return table;
 }();
 
-double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
-// Protocol-buffer wire format: a key is (field << 3 | type); type 0 varint, 1 eight bytes, 2 length-prefixed, 5 four bytes.
+// Protocol-buffer wire format: a key is (field << 3 | type); type 0 varint, 1 eight bytes, 2 length-prefixed,
+// 5 four bytes.
 void varint(std::string& out, uint64_t v) {
   for (; v >= 128; v >>= 7) out += static_cast<char>(v | 128);
   out += static_cast<char>(v);
 }
-template <class T> void fixed(std::string& out, int field, T v) {
+template <class T>
+void fixed(std::string& out, int field, T v) {
   varint(out, static_cast<uint64_t>(field << 3 | (sizeof(T) == 8 ? 1 : 5)));
   out.append(reinterpret_cast<const char*>(&v), sizeof v);
 }
@@ -52,7 +56,8 @@ TensorBoardWriter::TensorBoardWriter(const std::string& folder) {
   make_directories(folder);
   char host[256] = "localhost";
   gethostname(host, sizeof host - 1);
-  const std::string path = fmt::format("{}/events.out.tfevents.{}.{}.{}", folder, static_cast<int64_t>(now()), host, getpid());
+  const std::string path =
+      fmt::format("{}/events.out.tfevents.{}.{}.{}", folder, static_cast<int64_t>(now()), host, getpid());
   out_.open(path, std::ios::binary | std::ios::app);
   SR_CHECK_AS(kIo, out_.good(), "cannot write {}: {}", path, std::strerror(errno));
   std::string event;  // Event { wall_time = 1, file_version = 3 }
@@ -79,9 +84,12 @@ void TensorBoardWriter::scalars(int64_t step, std::span<const std::pair<std::str
 
 void TensorBoardWriter::record(const std::string& event) {
   const uint64_t size = event.size();
-  const uint32_t size_crc = masked_crc32c(&size, sizeof size), data_crc = masked_crc32c(event.data(), event.size());
+  const uint32_t size_crc = masked_crc32c(&size, sizeof size),
+                 data_crc = masked_crc32c(event.data(), event.size());
   out_.write(reinterpret_cast<const char*>(&size), 8).write(reinterpret_cast<const char*>(&size_crc), 4);
-  out_.write(event.data(), static_cast<int64_t>(size)).write(reinterpret_cast<const char*>(&data_crc), 4).flush();
+  out_.write(event.data(), static_cast<int64_t>(size))
+      .write(reinterpret_cast<const char*>(&data_crc), 4)
+      .flush();
 }
 
 }  // namespace suiren::train

@@ -27,14 +27,21 @@ namespace suiren::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // One run from its folder's lock to its report.
 class Run {
  public:
   Run(const TrainConfig& config, const TrainOptions& options)
-      : config_(config), options_(options), start_(Clock::now()), folder_(config.output), data_(open_data(config)),
-        shape_(model_config(config, data_)), loader_(make_loader(config, data_, shape_)) {
+      : config_(config),
+        options_(options),
+        start_(Clock::now()),
+        folder_(config.output),
+        data_(open_data(config)),
+        shape_(model_config(config, data_)),
+        loader_(make_loader(config, data_, shape_)) {
     tokens_per_step_ = config.sequences_per_step() * loader_.config().sequence_length;
   }
   TrainResult go();
@@ -76,7 +83,8 @@ class Run {
 std::optional<Checkpoint> Run::find_checkpoint() {
   const bool has_run = folder_.has_run();
   if (options_.resume == "never") {
-    SR_CHECK(!has_run, "{} already holds a run; give another output, or let it go on with --resume auto", config_.output);
+    SR_CHECK(!has_run, "{} already holds a run; give another output, or let it go on with --resume auto",
+             config_.output);
     return std::nullopt;
   }
   if (has_run) {
@@ -85,7 +93,8 @@ std::optional<Checkpoint> Run::find_checkpoint() {
   }
   if (options_.resume == "auto") return load_latest(config_.output);
   const std::string& from = options_.resume;
-  SR_CHECK(std::filesystem::is_directory(from), "--resume {}: there is no such folder; expected auto, never, a run or a checkpoint", from);
+  SR_CHECK(std::filesystem::is_directory(from),
+           "--resume {}: there is no such folder; expected auto, never, a run or a checkpoint", from);
   if (std::filesystem::exists(from + "/manifest.json")) return load_checkpoint(from);
   const auto steps = list_checkpoints(from);
   SR_CHECK(!steps.empty(), "--resume {}: it holds no checkpoint", from);
@@ -95,8 +104,9 @@ std::optional<Checkpoint> Run::find_checkpoint() {
 void Run::check_unchanged(const RunRecord& before) const {
   auto changes = changed_settings(before.settings, settings_of(config_));
   if (before.data_digest != data_.digest) changes.push_back("the data itself: its digest differs");
-  SR_CHECK(changes.empty(), "{} holds a run with other settings; give another output, or undo these changes:\n  {}", config_.output,
-           fmt::join(changes, "\n  "));
+  SR_CHECK(changes.empty(),
+           "{} holds a run with other settings; give another output, or undo these changes:\n  {}",
+           config_.output, fmt::join(changes, "\n  "));
 }
 
 void Run::fix_steps() {
@@ -110,8 +120,10 @@ void Run::fix_steps() {
              .finished = false};
   if (config_.minutes > 0) {
     const double step_seconds = measure_step_seconds(config_);
-    record_.steps = std::max<int64_t>(1, static_cast<int64_t>((config_.minutes * 60 - seconds_since(start_)) / step_seconds));
-    info("a step takes {:.3f} s here, so {} minutes are {} steps", step_seconds, config_.minutes, format_count(record_.steps));
+    record_.steps = std::max<int64_t>(
+        1, static_cast<int64_t>((config_.minutes * 60 - seconds_since(start_)) / step_seconds));
+    info("a step takes {:.3f} s here, so {} minutes are {} steps", step_seconds, config_.minutes,
+         format_count(record_.steps));
   }
   make_schedule(config_, record_.steps);  // refuses a warm-up longer than the run before anything is written
 }
@@ -119,10 +131,12 @@ void Run::fix_steps() {
 void Run::restore(const Checkpoint& from) {
   const io::Json state = io::parse_json(from.state, "state.json");
   step_ = from.step;
-  SR_CHECK(step_ <= record_.steps, "the checkpoint is at step {}, the run has {} steps", step_, record_.steps);
+  SR_CHECK(step_ <= record_.steps, "the checkpoint is at step {}, the run has {} steps", step_,
+           record_.steps);
   auto changes = std::vector<std::string>{};
   Settings before;
-  for (const auto& [key, value] : state.at("settings").items()) before.emplace_back(key, value.get<std::string>());
+  for (const auto& [key, value] : state.at("settings").items())
+    before.emplace_back(key, value.get<std::string>());
   changes = changed_settings(before, settings_of(config_));
   SR_CHECK(changes.empty(), "the checkpoint was made with other settings:\n  {}", fmt::join(changes, "\n  "));
   restore_parameters(*model_, from.model);
@@ -135,7 +149,8 @@ void Run::begin(const std::optional<Checkpoint>& from) {
   if (!folder_.has_run()) {
     fix_steps();
     folder_.write_record(record_);
-    if (!options_.settings_file.empty()) write_file(config_.output + "/config.yaml", read_file(options_.settings_file));
+    if (!options_.settings_file.empty())
+      write_file(config_.output + "/config.yaml", read_file(options_.settings_file));
   }
   model_ = make_model(config_, shape_);
   optimizer_ = make_optimizer(config_, *model_);
@@ -146,24 +161,35 @@ void Run::begin(const std::optional<Checkpoint>& from) {
   for (const LogRow& r : read_log(config_.output + "/log.jsonl")) losses_.push_back(r.loss);
   first_step_ = saved_ = step_;
   if (!from) saved_ = -1;
-  info("model      {} parameters (hidden {}, {} layers, {} heads, vocabulary {}) · {} tokens a step · {} tokens of data",
-       format_short(static_cast<double>(record_.parameters)), shape_.hidden_size, shape_.num_hidden_layers, shape_.num_attention_heads,
-       format_count(shape_.vocab_size), format_count(tokens_per_step_), format_short(static_cast<double>(data_.tokens->size())));
+  info(
+      "model      {} parameters (hidden {}, {} layers, {} heads, vocabulary {}) · {} tokens a step · {} "
+      "tokens of data",
+      format_short(static_cast<double>(record_.parameters)), shape_.hidden_size, shape_.num_hidden_layers,
+      shape_.num_attention_heads, format_count(shape_.vocab_size), format_count(tokens_per_step_),
+      format_short(static_cast<double>(data_.tokens->size())));
 }
 
 LogRow Run::step_row(const StepRunner::Step& s, double lr, double seconds) {
   const double rate = static_cast<double>(tokens_per_step_) / seconds;
   speed_ = speed_ > 0 ? speed_ + 0.1 * (rate - speed_) : rate;
   losses_.push_back(s.loss);
-  return {.step = step_, .loss = s.loss, .grad_norm = s.grad_norm, .lr = lr, .tokens = (step_ + 1) * tokens_per_step_, .tokens_per_second = rate};
+  return {.step = step_,
+          .loss = s.loss,
+          .grad_norm = s.grad_norm,
+          .lr = lr,
+          .tokens = (step_ + 1) * tokens_per_step_,
+          .tokens_per_second = rate};
 }
 
 std::string Run::line(const LogRow& r) const {
-  const double share = speed_ * training_flops_per_token(shape_, loader_.config().sequence_length) / (record_.roof_gflops * 1e9);
+  const double share = speed_ * training_flops_per_token(shape_, loader_.config().sequence_length) /
+                       (record_.roof_gflops * 1e9);
   const double left = static_cast<double>((record_.steps - step_) * tokens_per_step_) / speed_;
-  std::string text = fmt::format("training   {}  step {}/{}  loss {:.3f}", sparkline(losses_, 12), format_count(step_), format_count(record_.steps), r.loss);
+  std::string text = fmt::format("training   {}  step {}/{}  loss {:.3f}", sparkline(losses_, 12),
+                                 format_count(step_), format_count(record_.steps), r.loss);
   if (result_.heldout_loss >= 0) text += fmt::format("  held-out {:.3f}", result_.heldout_loss);
-  return text + fmt::format("  {} tok/s  {:.0f}% of roof  {}  {} left", format_count(static_cast<int64_t>(speed_)), 100 * share,
+  return text + fmt::format("  {} tok/s  {:.0f}% of roof  {}  {} left",
+                            format_count(static_cast<int64_t>(speed_)), 100 * share,
                             format_bytes(static_cast<double>(memory_resident())), format_duration(left));
 }
 
@@ -172,12 +198,16 @@ void Run::after_step(LogRow row) {
   ++step_;
   const bool last = step_ == record_.steps;
   if (!data_.heldout.empty() && config_.eval_every > 0 && (last || step_ % config_.eval_every == 0)) {
-    row.heldout_loss = evaluate_stream(*model_, data_.heldout, loader_.config().sequence_length, config_.eval_sequences).loss();
+    row.heldout_loss =
+        evaluate_stream(*model_, data_.heldout, loader_.config().sequence_length, config_.eval_sequences)
+            .loss();
     result_.heldout_loss = row.heldout_loss;
   }
   log_->append(row);
-  std::vector<std::pair<std::string, double>> scalars{
-      {"loss", row.loss}, {"grad_norm", row.grad_norm}, {"lr", row.lr}, {"tokens_per_second", row.tokens_per_second}};
+  std::vector<std::pair<std::string, double>> scalars{{"loss", row.loss},
+                                                      {"grad_norm", row.grad_norm},
+                                                      {"lr", row.lr},
+                                                      {"tokens_per_second", row.tokens_per_second}};
   if (row.heldout_loss >= 0) scalars.emplace_back("heldout_loss", row.heldout_loss);
   board_->scalars(row.step, scalars);
   if (progress_.due()) progress_.show(line(row));
@@ -194,8 +224,14 @@ void Run::save() {
   io::Json settings = io::Json::object();
   for (const auto& [key, value] : settings_of(config_)) settings[key] = value;
   // The data position and every random number follow from the step: nothing else needs to be kept.
-  c.state = io::Json{{"step", step_}, {"next_sequence", step_ * config_.sequences_per_step()}, {"tokens", step_ * tokens_per_step_},
-                     {"seed", config_.seed}, {"steps", record_.steps}, {"settings", settings}}.dump(1) + "\n";
+  c.state = io::Json{{"step", step_},
+                     {"next_sequence", step_ * config_.sequences_per_step()},
+                     {"tokens", step_ * tokens_per_step_},
+                     {"seed", config_.seed},
+                     {"steps", record_.steps},
+                     {"settings", settings}}
+                .dump(1) +
+            "\n";
   save_checkpoint(config_.output, c, config_.checkpoint_keep);
   saved_ = step_;
 }
@@ -211,7 +247,8 @@ void Run::loop() {
       if (step_ == record_.steps) break;
       save();
       progress_.finish();
-      fail(ErrorCode::kInterrupted, "stopped at step {} of {}, all saved; the same command goes on from there", step_, record_.steps);
+      fail(ErrorCode::kInterrupted,
+           "stopped at step {} of {}, all saved; the same command goes on from there", step_, record_.steps);
     }
     after_step(step_row(*done, lr, seconds_since(begin)));
   }
@@ -239,11 +276,14 @@ TrainResult Run::go() {
   result_.seconds = seconds_since(loop_start);
   result_.steps = step_;
   result_.tokens = step_ * tokens_per_step_;
-  result_.tokens_per_second = static_cast<double>((step_ - first_step_) * tokens_per_step_) / std::max(result_.seconds, 1e-9);
+  result_.tokens_per_second =
+      static_cast<double>((step_ - first_step_) * tokens_per_step_) / std::max(result_.seconds, 1e-9);
   finish();
-  progress_.finish(fmt::format("trained    {} steps, {} tokens in {} · {} tok/s · loss {:.4f}{}", format_count(step_), format_count(result_.tokens),
-                               format_duration(result_.seconds), format_count(static_cast<int64_t>(result_.tokens_per_second)), result_.loss,
-                               result_.heldout_loss >= 0 ? fmt::format(" · held-out {:.4f}", result_.heldout_loss) : ""));
+  progress_.finish(
+      fmt::format("trained    {} steps, {} tokens in {} · {} tok/s · loss {:.4f}{}", format_count(step_),
+                  format_count(result_.tokens), format_duration(result_.seconds),
+                  format_count(static_cast<int64_t>(result_.tokens_per_second)), result_.loss,
+                  result_.heldout_loss >= 0 ? fmt::format(" · held-out {:.4f}", result_.heldout_loss) : ""));
   return result_;
 }
 
@@ -254,7 +294,9 @@ TrainResult train(const TrainConfig& config, const TrainOptions& options) {
   return Run(config, options).go();
 }
 
-std::string machine_line() { return fmt::format("{}, {} threads, {}", cpu_info().model, thread_count(), isa_name(isa())); }
+std::string machine_line() {
+  return fmt::format("{}, {} threads, {}", cpu_info().model, thread_count(), isa_name(isa()));
+}
 
 double measure_step_seconds(const TrainConfig& config) {
   const DataSource data = open_data(config);
@@ -281,19 +323,31 @@ void describe_run(const TrainConfig& config, const TrainOptions& options) {
   const MemoryPlan plan = plan_memory(shape, T, optimizer_states(config));
   const auto size = [](int64_t b) { return format_bytes(static_cast<double>(b)); };
   const double step_seconds = measure_step_seconds(config);
-  const int64_t steps = config.minutes > 0 ? std::max<int64_t>(1, static_cast<int64_t>(config.minutes * 60 / step_seconds)) : config.steps;
+  const int64_t steps = config.minutes > 0
+                            ? std::max<int64_t>(1, static_cast<int64_t>(config.minutes * 60 / step_seconds))
+                            : config.steps;
   make_schedule(config, steps);
   fmt::print("machine    {}\n", machine_line());
-  fmt::print("model      {} · {} parameters · hidden {} · layers {} · heads {} ({} for keys) · intermediate {} · vocabulary {}{}\n", shape.model_type,
-             format_count(shape.parameter_count()), shape.hidden_size, shape.num_hidden_layers, shape.num_attention_heads, shape.num_key_value_heads,
-             shape.intermediate_size, shape.vocab_size, shape.tie_word_embeddings ? " tied" : "");
-  fmt::print("tokens     {} in the data · {} a step ({} x {} sequences of {}) · {} in all, {:.2f} times the data\n", format_count(data.tokens->size()),
-             format_count(per_step), config.sequences, config.accumulate, T, format_count(per_step * steps),
-             static_cast<double>(per_step * steps) / static_cast<double>(data.tokens->size()));
-  fmt::print("memory     {} = weights {} + gradients {} + optimizer {} + packed weights {} + one sequence {} · {} free\n", size(plan.total()),
-             size(plan.weights), size(plan.gradients), size(plan.optimizer), size(plan.packed), size(plan.activations), size(memory_available()));
-  fmt::print("time       {:.3f} s a step, measured · {} steps · {}\n", step_seconds, format_count(steps), format_duration(step_seconds * static_cast<double>(steps)));
-  fmt::print("output     {}{}\n", config.output, options.resume == "never" ? "" : " (goes on if a run is there)");
+  fmt::print(
+      "model      {} · {} parameters · hidden {} · layers {} · heads {} ({} for keys) · intermediate {} · "
+      "vocabulary {}{}\n",
+      shape.model_type, format_count(shape.parameter_count()), shape.hidden_size, shape.num_hidden_layers,
+      shape.num_attention_heads, shape.num_key_value_heads, shape.intermediate_size, shape.vocab_size,
+      shape.tie_word_embeddings ? " tied" : "");
+  fmt::print(
+      "tokens     {} in the data · {} a step ({} x {} sequences of {}) · {} in all, {:.2f} times the data\n",
+      format_count(data.tokens->size()), format_count(per_step), config.sequences, config.accumulate, T,
+      format_count(per_step * steps),
+      static_cast<double>(per_step * steps) / static_cast<double>(data.tokens->size()));
+  fmt::print(
+      "memory     {} = weights {} + gradients {} + optimizer {} + packed weights {} + one sequence {} · {} "
+      "free\n",
+      size(plan.total()), size(plan.weights), size(plan.gradients), size(plan.optimizer), size(plan.packed),
+      size(plan.activations), size(memory_available()));
+  fmt::print("time       {:.3f} s a step, measured · {} steps · {}\n", step_seconds, format_count(steps),
+             format_duration(step_seconds * static_cast<double>(steps)));
+  fmt::print("output     {}{}\n", config.output,
+             options.resume == "never" ? "" : " (goes on if a run is there)");
   check_memory(plan);
 }
 

@@ -17,17 +17,18 @@ struct TrainOptions {
 struct TrainResult {
   bool already_finished = false;
   int64_t steps = 0, tokens = 0;
-  double loss = 0;          ///< of the last step, nats a token
-  double heldout_loss = -1; ///< of the last evaluation; negative: none
+  double loss = 0;           ///< of the last step, nats a token
+  double heldout_loss = -1;  ///< of the last evaluation; negative: none
   double seconds = 0, tokens_per_second = 0;
 };
 
-/// Runs, or goes on with, a training run. The unit of work is one sequence: gradients are summed over the sequences
-/// of a step in their order, so that the weights do not depend on threads, nor on how a step is split into
-/// batch x accumulate.
+/// Runs, or goes on with, a training run. The unit of work is one sequence: gradients are summed over the
+/// sequences of a step in their order, so that the weights do not depend on threads, nor on how a step is
+/// split into batch x accumulate.
 ///
-/// Throws Error{kInterrupted} after saving when SIGINT or SIGTERM came; {kNumeric} naming step and sequences when the
-/// loss or the gradient is not finite (the last good checkpoint stays); {kInvalid} for bad settings, data or folders.
+/// Throws Error{kInterrupted} after saving when SIGINT or SIGTERM came; {kNumeric} naming step and sequences
+/// when the loss or the gradient is not finite (the last good checkpoint stays); {kInvalid} for bad settings,
+/// data or folders.
 TrainResult train(const TrainConfig& config, const TrainOptions& options);
 
 /// Prints what train() would do: model, tokens, memory, time.

@@ -27,7 +27,11 @@ TEST(Threads, EveryItemOnceForAnyThreadCount) {
 
 TEST(Threads, ExceptionsReachTheCaller) {
   set_thread_count(3);
-  EXPECT_THROW(parallel_tasks(50, [](int64_t i) { if (i == 17) throw std::runtime_error("x"); }), std::runtime_error);
+  EXPECT_THROW(parallel_tasks(50,
+                              [](int64_t i) {
+                                if (i == 17) throw std::runtime_error("x");
+                              }),
+               std::runtime_error);
   EXPECT_THROW(set_thread_count(0), std::exception);
   set_thread_count(available_cpus());
 }
@@ -35,7 +39,8 @@ TEST(Threads, ExceptionsReachTheCaller) {
 TEST(Threads, NestedCallsRunInlineAndBarriersMeet) {
   set_thread_count(4);
   std::atomic<int> sum{0};
-  parallel_region([&](int, int) { parallel_for(10, 1, [&](int64_t b, int64_t e) { sum += static_cast<int>(e - b); }); });
+  parallel_region(
+      [&](int, int) { parallel_for(10, 1, [&](int64_t b, int64_t e) { sum += static_cast<int>(e - b); }); });
   EXPECT_EQ(sum.load(), 40);
   std::vector<int> phase(4, 0);
   RegionBarrier barrier(4);

@@ -56,7 +56,8 @@ class Cli : public testing::Test {
   Outcome wait(pid_t pid) const {
     int status = 0;
     waitpid(pid, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), read_file(at("out")), read_file(at("err"))};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), read_file(at("out")),
+            read_file(at("err"))};
   }
   Outcome run(const std::vector<std::string>& args) const { return wait(start(args)); }
   /// run() that must succeed; its standard output.
@@ -66,17 +67,23 @@ class Cli : public testing::Test {
     return o.out;
   }
   /// The SHA-256 of a run's final weights.
-  static std::string weights(const std::string& run) { return sha256(read_file(run + "/model/model.safetensors")); }
+  static std::string weights(const std::string& run) {
+    return sha256(read_file(run + "/model/model.safetensors"));
+  }
 
   /// A configuration on the committed golden tokens; `output` under the test's folder.
   std::string config(const std::string& output, const std::string& extra = "") const {
-    return put(output + ".yaml", "output: " + at(output) +
-                                     "\ninit_from: tests/golden/training/init\n"
-                                     "data: {tokens: tests/golden/training/tokens.u16, order: sequential, sequence_length: 64}\n"
-                                     "batch: {sequences: 4, accumulate: 1}\nsteps: 20\n"
-                                     "optimizer: {name: adamw, lr: 3.0e-3, betas: [0.9, 0.95], eps: 1.0e-8, weight_decay: 0.1, grad_clip: 1.0}\n"
-                                     "schedule: {name: cosine, warmup_steps: 4, final_ratio: 0.1}\nprecision: float32\nseed: 1\n"
-                                     "checkpoint: {every: 10, keep: 2}\neval: {every: 0}\n" + extra);
+    return put(
+        output + ".yaml",
+        "output: " + at(output) +
+            "\ninit_from: tests/golden/training/init\n"
+            "data: {tokens: tests/golden/training/tokens.u16, order: sequential, sequence_length: 64}\n"
+            "batch: {sequences: 4, accumulate: 1}\nsteps: 20\n"
+            "optimizer: {name: adamw, lr: 3.0e-3, betas: [0.9, 0.95], eps: 1.0e-8, weight_decay: 0.1, "
+            "grad_clip: 1.0}\n"
+            "schedule: {name: cosine, warmup_steps: 4, final_ratio: 0.1}\nprecision: float32\nseed: 1\n"
+            "checkpoint: {every: 10, keep: 2}\neval: {every: 0}\n" +
+            extra);
   }
 
   fs::path folder_;

@@ -28,7 +28,8 @@ TEST_F(Cli, RetracesTheGoldenRun) {
     EXPECT_NEAR(log[i]["grad_norm"].get<double>(), norm, 1e-4 * norm) << i;
     EXPECT_NEAR(log[i]["lr"].get<double>(), lr, 1e-9) << i;
   }
-  const auto ours = io::SafeTensors::open(at("run/model/model.safetensors")), theirs = io::SafeTensors::open("tests/golden/training/final.safetensors");
+  const auto ours = io::SafeTensors::open(at("run/model/model.safetensors")),
+             theirs = io::SafeTensors::open("tests/golden/training/final.safetensors");
   ASSERT_EQ(ours.entries().size(), theirs.entries().size());
   for (const auto& e : theirs.entries()) {
     const auto& o = ours.entry(e.name);
@@ -52,12 +53,14 @@ TEST_F(Cli, SameBitsForAnyThreadsAndAnySplitOfABatch) {
     must({"train", "--config", config(std::string("t") + threads), "--quiet", "--threads", threads});
     EXPECT_EQ(weights(at(std::string("t") + threads)), expected) << threads << " threads";
   }
-  must({"train", "--config", config("split"), "--quiet", "--set", "batch.sequences=1", "--set", "batch.accumulate=4"});
+  must({"train", "--config", config("split"), "--quiet", "--set", "batch.sequences=1", "--set",
+        "batch.accumulate=4"});
   EXPECT_EQ(weights(at("split")), expected);
 }
 
 TEST_F(Cli, KilledFiftyTimesAtRandomMomentsEndsInTheSameBits) {
-  const std::vector<std::string> more{"--set", "steps=150", "--set", "checkpoint.every=3", "--set", "schedule.warmup_steps=9", "--quiet"};
+  const std::vector<std::string> more{
+      "--set", "steps=150", "--set", "checkpoint.every=3", "--set", "schedule.warmup_steps=9", "--quiet"};
   const auto command = [&](const std::string& name) {
     std::vector<std::string> args{"train", "--config", config(name)};
     args.insert(args.end(), more.begin(), more.end());
@@ -65,7 +68,8 @@ TEST_F(Cli, KilledFiftyTimesAtRandomMomentsEndsInTheSameBits) {
   };
   const auto begin = std::chrono::steady_clock::now();
   must(command("whole"));
-  const double whole_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  const double whole_ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   const std::string expected = weights(at("whole"));
   std::mt19937 random(20);
   int kills = 0, finished = 0;
@@ -73,7 +77,8 @@ TEST_F(Cli, KilledFiftyTimesAtRandomMomentsEndsInTheSameBits) {
     const std::string name = "killed" + std::to_string(round);
     while (true) {
       const pid_t pid = start(command(name));
-      std::this_thread::sleep_for(std::chrono::microseconds(static_cast<int64_t>(std::uniform_real_distribution<>(0.02, 0.5)(random) * whole_ms * 1000)));
+      std::this_thread::sleep_for(std::chrono::microseconds(
+          static_cast<int64_t>(std::uniform_real_distribution<>(0.02, 0.5)(random) * whole_ms * 1000)));
       const bool alive = kills < 50 && waitpid(pid, nullptr, WNOHANG) == 0;
       if (alive) {
         kill(pid, SIGKILL);
@@ -95,13 +100,16 @@ TEST_F(Cli, KilledFiftyTimesAtRandomMomentsEndsInTheSameBits) {
 
 TEST_F(Cli, SigtermSavesAndTheSameCommandGoesOn) {
   must({"train", "--config", config("whole"), "--quiet", "--set", "steps=400"});
-  const pid_t pid = start({"train", "--config", config("run"), "--set", "steps=400", "--set", "checkpoint.every=0"});
-  while (!fs::exists(at("run/log.jsonl")) || fs::file_size(at("run/log.jsonl")) < 500) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  const pid_t pid =
+      start({"train", "--config", config("run"), "--set", "steps=400", "--set", "checkpoint.every=0"});
+  while (!fs::exists(at("run/log.jsonl")) || fs::file_size(at("run/log.jsonl")) < 500)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   kill(pid, SIGTERM);
   const Outcome stopped = wait(pid);
   EXPECT_EQ(stopped.code, 130) << stopped.err;
   EXPECT_NE(stopped.err.find("the same command goes on"), std::string::npos) << stopped.err;
-  const Outcome resumed = run({"train", "--config", config("run"), "--set", "steps=400", "--set", "checkpoint.every=0"});
+  const Outcome resumed =
+      run({"train", "--config", config("run"), "--set", "steps=400", "--set", "checkpoint.every=0"});
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_NE(resumed.err.find("resuming"), std::string::npos) << resumed.err;
   EXPECT_EQ(weights(at("run")), weights(at("whole")));
@@ -123,7 +131,8 @@ TEST_F(Cli, ResumesFromWhatItIsTold) {
   const Outcome never = run({"train", "--config", config("run"), "--resume", "never"});
   EXPECT_EQ(never.code, 2);
   EXPECT_NE(never.err.find("already holds a run"), std::string::npos) << never.err;
-  const Outcome changed = run({"train", "--config", config("run"), "--set", "optimizer.lr=1e-5", "--set", "seed=9"});
+  const Outcome changed =
+      run({"train", "--config", config("run"), "--set", "optimizer.lr=1e-5", "--set", "seed=9"});
   EXPECT_EQ(changed.code, 2);
   EXPECT_NE(changed.err.find("optimizer.lr: 0.003 -> 1e-05"), std::string::npos) << changed.err;
   EXPECT_NE(changed.err.find("seed: 1 -> 9"), std::string::npos) << changed.err;
@@ -131,7 +140,8 @@ TEST_F(Cli, ResumesFromWhatItIsTold) {
 
 TEST_F(Cli, ADamagedCheckpointIsNamedAndPassedOver) {
   must({"train", "--config", config("run"), "--quiet"});
-  const std::string expected = weights(at("run")), damaged = at("run/checkpoints/step-000020/optimizer.safetensors");
+  const std::string expected = weights(at("run")),
+                    damaged = at("run/checkpoints/step-000020/optimizer.safetensors");
   std::string bytes = read_file(damaged);
   bytes[bytes.size() / 2] ^= 4;
   std::ofstream(damaged, std::ios::binary | std::ios::trunc) << bytes;
@@ -144,13 +154,15 @@ TEST_F(Cli, ADamagedCheckpointIsNamedAndPassedOver) {
   EXPECT_NE(o.err.find("at step 10"), std::string::npos) << o.err;
   EXPECT_EQ(weights(at("run")), expected);
   std::ofstream(damaged, std::ios::binary | std::ios::trunc) << bytes;
-  const Outcome told = run({"train", "--config", config("new"), "--resume", at("run/checkpoints/step-000020")});
+  const Outcome told =
+      run({"train", "--config", config("new"), "--resume", at("run/checkpoints/step-000020")});
   EXPECT_EQ(told.code, 2);
 }
 
 TEST_F(Cli, ALossThatIsNoNumberStopsTheRunAndKeepsTheLastCheckpoint) {
-  const Outcome o = run({"train", "--config", config("run"), "--set", "optimizer.lr=1000", "--set", "optimizer.grad_clip=0", "--set", "checkpoint.every=1",
-                         "--set", "schedule.warmup_steps=0", "--set", "optimizer.name=sgd", "--set", "steps=200"});
+  const Outcome o = run({"train", "--config", config("run"), "--set", "optimizer.lr=1000", "--set",
+                         "optimizer.grad_clip=0", "--set", "checkpoint.every=1", "--set",
+                         "schedule.warmup_steps=0", "--set", "optimizer.name=sgd", "--set", "steps=200"});
   EXPECT_EQ(o.code, 1) << o.err;
   EXPECT_NE(o.err.find("at step"), std::string::npos) << o.err;
   EXPECT_NE(o.err.find("nothing was updated"), std::string::npos) << o.err;

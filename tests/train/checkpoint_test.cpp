@@ -19,13 +19,17 @@
 
 namespace {
 
-// Counts the calls that change files, in this process; the child of a crash test dies at call number `die_at`.
+// Counts the calls that change files, in this process; the child of a crash test dies at call number
+// `die_at`.
 long calls = 0, die_at = -1;
 void count_call() {
   if (++calls == die_at) raise(SIGKILL);
 }
 
-template <class F> F next(const char* name) { return reinterpret_cast<F>(dlsym(RTLD_NEXT, name)); }
+template <class F>
+F next(const char* name) {
+  return reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
+}
 
 }  // namespace
 
@@ -73,7 +77,8 @@ void expect_equal(const Checkpoint& a, const Checkpoint& b) {
     const auto& other = list == &a.model ? b.model : b.optimizer;
     ASSERT_EQ(list->size(), other.size());
     for (const auto& [name, t] : *list) {
-      const auto match = std::find_if(other.begin(), other.end(), [&, n = name](const auto& o) { return o.first == n; });
+      const auto match =
+          std::find_if(other.begin(), other.end(), [&, n = name](const auto& o) { return o.first == n; });
       ASSERT_NE(match, other.end()) << name;
       EXPECT_EQ(t.to_bytes(), match->second.to_bytes());
     }
@@ -129,7 +134,8 @@ TEST_F(CheckpointTest, KilledAtEveryCallOfASaveLeavesOldOrNew) {
       kills += !finished;
       const auto found = load_latest(run());
       ASSERT_TRUE(found) << "killed at call " << n;
-      const bool is_new = found->model[0].second.to_bytes() == after.model[0].second.to_bytes() || found->model[1].second.to_bytes() == after.model[0].second.to_bytes();
+      const bool is_new = found->model[0].second.to_bytes() == after.model[0].second.to_bytes() ||
+                          found->model[1].second.to_bytes() == after.model[0].second.to_bytes();
       expect_equal(*found, is_new ? after : before);
       ++(is_new ? new_seen : old_seen);
     }
@@ -182,7 +188,9 @@ TEST_F(CheckpointTest, TheDamagedTensorIsNamedAndTheOlderCheckpointTaken) {
     load_checkpoint(checkpoint_path(run(), 20));
     FAIL();
   } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find(path + " is damaged: the digest of tensor 'b.weight' differs"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find(path + " is damaged: the digest of tensor 'b.weight' differs"),
+              std::string::npos)
+        << e.what();
   }
   const auto found = load_latest(run());
   ASSERT_TRUE(found);
@@ -210,7 +218,8 @@ TEST_F(CheckpointTest, AFullDiskIsAClearErrorAndLeavesThePreviousOne) {
   EXPECT_EQ(list_checkpoints(run()), (std::vector<int64_t>{10}));
   expect_equal(load_checkpoint(checkpoint_path(run(), 10)), old);
   size_t leftovers = 0;
-  for (const auto& e : fs::directory_iterator(folder_ / "checkpoints")) leftovers += e.path().filename().string().starts_with(".");
+  for (const auto& e : fs::directory_iterator(folder_ / "checkpoints"))
+    leftovers += e.path().filename().string().starts_with(".");
   EXPECT_EQ(leftovers, 0u);
 }
 

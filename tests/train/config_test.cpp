@@ -40,7 +40,9 @@ class ConfigTest : public testing::Test {
     return "accepted";
   }
   void TearDown() override { std::filesystem::remove(path_); }
-  std::string path_ = (std::filesystem::temp_directory_path() / ("suiren-config-" + std::to_string(getpid()) + ".yaml")).string();
+  std::string path_ =
+      (std::filesystem::temp_directory_path() / ("suiren-config-" + std::to_string(getpid()) + ".yaml"))
+          .string();
 };
 
 std::string with(const std::string& from, const std::string& to) {
@@ -68,7 +70,8 @@ TEST_F(ConfigTest, ReadsEveryKey) {
 }
 
 TEST_F(ConfigTest, OverridesReachEveryLevel) {
-  const TrainConfig c = load(kGood, {"optimizer.lr=1e-4", "steps=5", "eval.sequences=3", "model.vocab_size=512"});
+  const TrainConfig c =
+      load(kGood, {"optimizer.lr=1e-4", "steps=5", "eval.sequences=3", "model.vocab_size=512"});
   EXPECT_DOUBLE_EQ(c.optimizer.lr, 1e-4);
   EXPECT_EQ(c.steps, 5);
   EXPECT_EQ(c.eval_sequences, 3);
@@ -79,7 +82,8 @@ TEST_F(ConfigTest, BadSettingsNameTheLineTheValueAndTheRemedy) {
   const struct {
     std::string text, message;
   } cases[] = {
-      {with("warmup_steps", "warmup_step"), ":7: unknown key 'warmup_step' in schedule; did you mean 'warmup_steps'?"},
+      {with("warmup_steps", "warmup_step"),
+       ":7: unknown key 'warmup_step' in schedule; did you mean 'warmup_steps'?"},
       {with("seed: 7", "sead: 7"), ":9: unknown key 'sead'; did you mean 'seed'?"},
       {with("steps: 20", "steps: many"), ":5: steps is 'many', expected a whole number"},
       {with("lr: 3.0e-3", "lr: fast"), ":6: optimizer.lr is 'fast', expected a number"},
@@ -97,14 +101,19 @@ TEST_F(ConfigTest, BadSettingsNameTheLineTheValueAndTheRemedy) {
       {"[1, 2]", "holds no settings"},
       {"a: [1", "not YAML"},
   };
-  for (const auto& c : cases) EXPECT_NE(error(c.text).find(c.message), std::string::npos) << error(c.text) << "\nexpected: " << c.message;
+  for (const auto& c : cases)
+    EXPECT_NE(error(c.text).find(c.message), std::string::npos)
+        << error(c.text) << "\nexpected: " << c.message;
   EXPECT_NE(error(kGood, {"steps"}).find("--set steps: expected key=value"), std::string::npos);
-  EXPECT_NE(error(kGood, {"optimiser.lr=1"}).find("unknown key 'optimiser'; did you mean 'optimizer'?"), std::string::npos);
+  EXPECT_NE(error(kGood, {"optimiser.lr=1"}).find("unknown key 'optimiser'; did you mean 'optimizer'?"),
+            std::string::npos);
 }
 
 TEST_F(ConfigTest, ChangesAreListedExceptThoseThatMayChange) {
   const Settings before = settings_of(load(kGood));
-  EXPECT_TRUE(changed_settings(before, settings_of(load(kGood, {"output=b", "eval.every=5", "checkpoint.every=1"}))).empty());
+  EXPECT_TRUE(
+      changed_settings(before, settings_of(load(kGood, {"output=b", "eval.every=5", "checkpoint.every=1"})))
+          .empty());
   EXPECT_EQ(changed_settings(before, settings_of(load(kGood, {"optimizer.lr=1e-2", "steps=40"}))),
             (std::vector<std::string>{"steps: 20 -> 40", "optimizer.lr: 0.003 -> 0.01"}));
 }
