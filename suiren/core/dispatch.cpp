@@ -194,23 +194,28 @@ Tensors run_reference(const OpInfo& op, const void* attrs, std::span<const Tenso
   op.reference(attrs, in, out);
   Tensors results;
   for (const HostArray& a : out) results.push_back(from_host_array(a, device));
-  if (std::string_view(op.name) ==
-      "assign") {  // the one op that others are settled with: raw bytes, no recursion
-    SR_CHECK_AS(kInternal, inputs[0].is_contiguous(), "{} has no kernel for assign to a strided tensor",
-                device.name());
-    const std::vector<uint8_t> bytes = results[0].to_bytes();
-    auto& c = device.context();
-    c.check(c.backend().copy(c.stream(), inputs[0].storage()->memory(),
-                             static_cast<uint64_t>(inputs[0].offset() * inputs[0].dtype().size()), nullptr,
-                             nullptr, 0, bytes.data(), bytes.size()),
-            "copy");
-    return {};
-  }
   return settle(op, inputs, std::move(results));
+}
+
+// assign without a kernel, with which other ops are settled: the whole storage goes to the host and back.
+void assign_by_copy(const Tensor& to, const Tensor& from, int64_t* bytes) {
+  const Tensor whole = to.alias({to.storage()->bytes() / to.dtype().size()}, {1}, 0);
+  const Tensor host = Tensor::from_bytes(whole.to_bytes(), whole.shape(), whole.dtype());
+  write_back(host.alias(to.shape(), to.strides(), to.offset()), from.to(Device()));
+  const std::vector<uint8_t> result = host.to_bytes();
+  auto& c = to.device().context();
+  c.check(c.backend().copy(c.stream(), to.storage()->memory(), 0, nullptr, nullptr, 0, result.data(),
+                           result.size()),
+          "copy");
+  *bytes += 2 * static_cast<int64_t>(result.size()) + from.bytes();
 }
 
 Tensors run_on_cpu(const OpInfo& op, const void* attrs, std::span<const Tensor> inputs, const Device& device,
                    int64_t* bytes) {
+  if (std::string_view(op.name) == "assign") {
+    assign_by_copy(inputs[0], inputs[1], bytes);
+    return {};
+  }
   Tensors on_cpu;
   for (const Tensor& t : inputs) {
     on_cpu.push_back(t.to(Device()));
