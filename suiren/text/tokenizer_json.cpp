@@ -103,7 +103,6 @@ class Reader {
       place(id, bytes ? *bytes : token, token);
       model_ids_.emplace(token, id);
     }
-    model_size_ = d_.tokens.size();
     for (int b = 0; b < 256; ++b) {
       const auto found = model_ids_.find(to_characters(std::string(1, static_cast<char>(b))));
       SR_CHECK(found != model_ids_.end(), "{}: model.vocab has no token for byte 0x{:02x}; {}", name_, b,
@@ -314,7 +313,6 @@ class Reader {
   TokenizerData d_;
   std::unordered_map<std::string, uint32_t> model_ids_;
   std::array<uint32_t, 256> byte_ids_{};
-  size_t model_size_ = 0;
   bool byte_level_ = false, ignore_merges_ = false;
 };
 
