@@ -39,7 +39,7 @@ const char* layout_name(Layout layout);
 /// What ran, over the whole program; printed at its end.
 struct Totals {
   int64_t cases = 0, elements = 0, gradients = 0, second_order = 0, special = 0, errors = 0, refused = 0,
-          threads = 0;
+          threads = 0, chip = 0;
 };
 Totals& totals();
 
