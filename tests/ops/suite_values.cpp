@@ -162,6 +162,23 @@ TEST_P(OpValues, EqualTheDefinition) {
   EXPECT_LE(reports_, kMostReports) << "further differences are not shown";
 }
 
+// Nothing and next to nothing are where loops go wrong: each op has a sample of both.
+TEST_P(OpValues, HaveAnEmptyAndASmallestSample) {
+  bool empty = false, smallest = false;
+  for (const Sample& s : op().samples()) {
+    if (!s.error.empty()) continue;
+    std::vector<HostArray> values = draw(s, dtypes_of(op(), s)[0], 1);
+    const auto want = expected(op(), s.attrs.get(), values);
+    empty = empty || empty_call(s, want);
+    values.insert(values.end(), want.begin(), want.end());
+    smallest = smallest || std::all_of(values.begin(), values.end(), [](const HostArray& a) {
+                 return a.numel() == 1 || a.numel() == 2;  // pairs, for rope
+               });
+  }
+  EXPECT_TRUE(empty);
+  EXPECT_TRUE(smallest);
+}
+
 // Where an op takes indices of i32 as well as i64, both mean the same.
 TEST_P(OpValues, TakeIndicesOfBothWidths) {
   int64_t nonempty = 0;

@@ -164,8 +164,11 @@ struct AttentionBackward {
       return sample(Attrs{0.1, causal}, {real(q, -0.5, 0.5), real(k, -0.5, 0.5), real(k), real(q),
                                          real(rows, 3, 5), real(q), real(rows)});
     };
-    return {call(true, {2, 3, 2, 4}, {2, 3, 2, 4}), call(false, {1, 3, 2, 4}, {1, 5, 2, 4}),
-            call(true, {1, 2, 4, 6}, {1, 5, 2, 6}), call(true, {0, 3, 2, 4}, {0, 3, 2, 4}),
+    return {call(true, {2, 3, 2, 4}, {2, 3, 2, 4}),
+            call(false, {1, 3, 2, 4}, {1, 5, 2, 4}),
+            call(true, {1, 2, 4, 6}, {1, 5, 2, 6}),
+            call(true, {1, 1, 1, 1}, {1, 1, 1, 1}),
+            call(true, {0, 3, 2, 4}, {0, 3, 2, 4}),
             bad(Attrs{0.1, true},
                 {queries(1, 3, 2, 4), queries(1, 3, 2, 4), queries(1, 3, 2, 4), queries(1, 3, 2, 4),
                  real({1, 3, 2}), queries(1, 3, 2, 4), real({1, 2, 3})},

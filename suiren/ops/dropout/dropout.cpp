@@ -37,8 +37,11 @@ struct Dropout {
   }
   static Grads vjp(const Attrs& a, const Vjp& c) { return {dispatch<Dropout>(a, c.grad())}; }
   static Samples samples() {
-    return {sample(Attrs{0.5, 1, 2}, {real({4, 9})}), sample(Attrs{0.1, 7, 0}, {real({3, 50})}),
-            sample(Attrs{0, 1, 1}, {real({5})}), sample(Attrs{0.25, -1, 3}, {real({0, 4})}),
+    return {sample(Attrs{0.5, 1, 2}, {real({4, 9})}),
+            sample(Attrs{0.1, 7, 0}, {real({3, 50})}),
+            sample(Attrs{0, 1, 1}, {real({5})}),
+            sample(Attrs{0.5, 1, 1}, {real({1})}),
+            sample(Attrs{0.25, -1, 3}, {real({0, 4})}),
             bad(Attrs{1, 1, 1}, {real({3})}, "p is 1, expected 0 <= p < 1")};
   }
 };

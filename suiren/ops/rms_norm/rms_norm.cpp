@@ -85,6 +85,7 @@ struct RmsNormBackward {
     return {sample(Attrs{1e-6}, {real({2, 3, 16}), x({2, 3, 16}), real({16})}),
             sample(Attrs{1e-5}, {real({5, 70}), x({5, 70}), real({70})}),
             sample(Attrs{1e-6}, {real({8}), x({8}), real({8})}),
+            sample(Attrs{1e-6}, {real({1, 1}), x({1, 1}), real({1})}),
             sample(Attrs{1e-6}, {real({0, 8}), x({0, 8}), real({8})}),
             bad(Attrs{1e-6}, {real({4, 7}), real({4, 8}), real({8})},
                 "g has shape [4, 7], x has shape [4, 8]; expected the same")};

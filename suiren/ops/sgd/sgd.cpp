@@ -37,8 +37,11 @@ struct Sgd {
   }
   static Samples samples() {
     const auto call = [](const Attrs& a, Shape s) { return sample(a, {real(s), real(s), real(s)}); };
-    return {call(Attrs{0.1, 0, 0, false, 1}, {3, 5}), call(Attrs{0.1, 0.9, 0.01, false, 1}, {70}),
-            call(Attrs{0.01, 0.9, 0, true, 0.5}, {2, 3, 37}), call(Attrs{0.1, 0.9, 0, false, 1}, {0}),
+    return {call(Attrs{0.1, 0, 0, false, 1}, {3, 5}),
+            call(Attrs{0.1, 0.9, 0.01, false, 1}, {70}),
+            call(Attrs{0.01, 0.9, 0, true, 0.5}, {2, 3, 37}),
+            call(Attrs{0.1, 0.9, 0, false, 1}, {0}),
+            call(Attrs{0.1, 0.9, 0, true, 1}, {1}),
             bad(Attrs{0.1, 0, 0, false, 1}, {real({3}), real({3}), real({4})},
                 "grad has shape [4], param has shape [3]; expected the same")};
   }

@@ -46,6 +46,7 @@ struct SliceBackward {
             sample(Attrs{{2, 7, 3}, 1, 2, 2}, {real({2, 3, 3})}),
             sample(Attrs{{2, 1, 5, 2}, 2, 4, 1}, {real({2, 1, 1, 2})}),
             sample(Attrs{{3}, 0, 3, 1}, {real({0})}),
+            sample(Attrs{{1}, 0, 0, 2}, {real({1})}),
             bad(Attrs{{4}, 0, 2, 1}, {real({3})},
                 "g has shape [3], which is no slice from 2 by 1 along dimension 0 of [4]"),
             bad(Attrs{{4, 2}, 0, 0, 1}, {real({2, 3})},

@@ -96,7 +96,7 @@ struct Permute {
   }
   static Samples samples() {
     return {sample(Attrs{{1, 0}}, {real({2, 3})}), sample(Attrs{{2, 0, 1}}, {real({2, 3, 4})}),
-            sample(Attrs{{0}}, {real({0})}),
+            sample(Attrs{{0}}, {real({0})}), sample(Attrs{{1, 0}}, {real({1, 1})}),
             bad(Attrs{{0, 0}}, {real({2, 3})}, "order [0, 0] is no permutation of the dimensions of [2, 3]")};
   }
 };
@@ -136,7 +136,7 @@ struct Slice {
   }
   static Samples samples() {
     return {sample(Attrs{0, 1, 2, 1}, {real({4, 3})}), sample(Attrs{1, 0, 3, 2}, {real({2, 6})}),
-            sample(Attrs{0, 0, 0, 1}, {real({3})}),
+            sample(Attrs{0, 0, 0, 1}, {real({3})}), sample(Attrs{0, 0, 1, 3}, {real({1})}),
             bad(Attrs{0, 2, 3, 1}, {real({4})}, "3 elements from 2 by 1 do not lie in dimension 0 of [4]")};
   }
 };
@@ -170,8 +170,8 @@ struct BroadcastTo {
   }
   static Grads vjp(const Attrs&, const Vjp& c) { return {sum_to(c.grad(), c.in_spec(0).shape)}; }
   static Samples samples() {
-    return {sample(Attrs{{4, 3}}, {real({3})}), sample(Attrs{{2, 3, 4}}, {real({2, 1, 4})}),
-            sample(Attrs{{0, 2}}, {real({1, 2})}),
+    return {sample(Attrs{{4, 3}}, {real({3})}), sample(Attrs{{1, 1}}, {real({1})}),
+            sample(Attrs{{2, 3, 4}}, {real({2, 1, 4})}), sample(Attrs{{0, 2}}, {real({1, 2})}),
             bad(Attrs{{4, 2}}, {real({3})}, "x has shape [3], which does not broadcast to [4, 2]")};
   }
 };
