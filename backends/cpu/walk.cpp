@@ -42,6 +42,7 @@ Walk::Walk(std::initializer_list<Operand> operands, std::initializer_list<int64_
 }
 
 void Walk::range(int64_t begin, int64_t end, Row row) const {
+  if (begin >= end) return;
   const int last = rank_ - 1;
   int64_t index[kMaxRank], rest = begin, inner[kMaxOperands];
   char* p[kMaxOperands];

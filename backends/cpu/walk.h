@@ -47,8 +47,8 @@ class Walk {
   char* base_[kMaxOperands];
 };
 
-/// Elements that are worth a second thread, for kernels that cost about a load and a store, an exp, or a
-/// library call an element.
-inline constexpr int64_t kGrainCheap = 32768, kGrainMath = 8192, kGrainSlow = 1024;
+/// Elements that are worth a second thread (10 us or so), for kernels that cost about a load and a store, an
+/// exp, or a library call an element.
+inline constexpr int64_t kGrainCheap = 65536, kGrainMath = 16384, kGrainSlow = 1024;
 
 }  // namespace suiren::cpu

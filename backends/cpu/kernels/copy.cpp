@@ -79,6 +79,16 @@ void move(const Operand& to, const Operand& from) {
 void copy(const Call& c, void*) { move(c.out(0), c.in(0)); }
 void assign(const Call& c, void*) { move(c.in(0), c.in(1)); }
 
+// `n` copies of one element: a short run of them, then that run again and again.
+template <class T>
+void repeat(T x, T* y, int64_t n) {
+  constexpr int64_t kRun = 1024;
+  const int64_t run = std::min(n, kRun);
+  std::fill(y, y + run, x);
+  for (int64_t i = run; i < n; i += run)
+    std::memcpy(y + i, y, static_cast<size_t>(std::min(run, n - i)) * sizeof(T));
+}
+
 // Attributes: shape, value, dtype.
 void full(const Call& c, void*) {
   const double value = c.attr_f64(1);
@@ -87,7 +97,7 @@ void full(const Call& c, void*) {
     T* y = out.data<T>();
     const T x = convert<T>(value);
     parallel_for(out.numel(), kGrainCheap,
-                 [&](int64_t begin, int64_t end) { std::fill(y + begin, y + end, x); });
+                 [&](int64_t begin, int64_t end) { repeat(x, y + begin, end - begin); });
   });
 }
 

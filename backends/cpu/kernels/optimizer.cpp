@@ -91,7 +91,7 @@ HWY_AFTER_NAMESPACE();
 namespace suiren::cpu {
 namespace {
 
-constexpr int64_t kGrain = 8192, kBlock = 4096;
+constexpr int64_t kGrain = 32768, kBlock = 4096;
 
 Reason f32_in_place(const Call& c) {
   for (int i = 0; i < c.inputs(); ++i) {

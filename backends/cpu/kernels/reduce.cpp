@@ -33,12 +33,22 @@ float sum_row(const float* x, int64_t n) {
 }
 float max_row(const float* x, int64_t n) { return row_max(x, n); }
 
-// sum[j] = x[0][j] + x[1][j] + ...: rows `step` elements apart.
+// sum[j] = x[0][j] + x[1][j] + ...: rows `step` elements apart, read in runs of several cache lines.
 void sum_columns(const float* x, int64_t step, int64_t rows, float* sum, int64_t n) {
-  for_vectors(n, [=](auto in, auto out) SUIREN_STEP {
-    V s = in(x);
-    for (int64_t i = 1; i < rows; ++i) s = hn::Add(s, in(x + i * step));
-    out(s, sum);
+  constexpr int kVectors = 8;
+  const int64_t w = width();
+  int64_t j = 0;
+  for (; j + kVectors * w <= n; j += kVectors * w) {
+    V s[kVectors];
+    for (int v = 0; v < kVectors; ++v) s[v] = load(x + j + v * w);
+    for (int64_t i = 1; i < rows; ++i)
+      for (int v = 0; v < kVectors; ++v) s[v] = hn::Add(s[v], load(x + i * step + j + v * w));
+    for (int v = 0; v < kVectors; ++v) store(s[v], sum + j + v * w);
+  }
+  for_vectors(n - j, [=](auto in, auto out) SUIREN_STEP {
+    V s = in(x + j);
+    for (int64_t i = 1; i < rows; ++i) s = hn::Add(s, in(x + i * step + j));
+    out(s, sum + j);
   });
 }
 void add_row(float* sum, const float* x, int64_t n) {

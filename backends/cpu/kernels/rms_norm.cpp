@@ -66,7 +66,7 @@ HWY_AFTER_NAMESPACE();
 namespace suiren::cpu {
 namespace {
 
-constexpr int64_t kBlockRows = 64, kGrain = 8192;
+constexpr int64_t kBlockRows = 64, kGrain = 65536;
 
 Reason accepts(const Call& c) { return c.in(0).dtype() == SR_F32 ? row_major_inputs(c) : "dtype"; }
 

@@ -67,7 +67,7 @@ HWY_AFTER_NAMESPACE();
 namespace suiren::cpu {
 namespace {
 
-constexpr int64_t kGrain = 8192;
+constexpr int64_t kGrain = 32768;
 
 Reason f32_rows(const Call& c) { return c.in(0).dtype() == SR_F32 ? row_major_inputs(c) : "dtype"; }
 // Attribute 0: axis.

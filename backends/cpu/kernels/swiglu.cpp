@@ -92,17 +92,16 @@ void rope(const Call& c, void*) {
   if (x.numel() == 0) return;
   const Operand cos = c.in(1), sin = c.in(2);
   const auto head = SUIREN_PICK(rope_head);
-  parallel_for(x.dim(0) * T, std::max<int64_t>(1, kGrainCheap / 2 / (H * D)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) {
-                   const int64_t t = i % T;
-                   const float* from = x.data<float>() + i / T * x.stride(0) + t * x.stride(1);
-                   float* to = c.out(0).data<float>() + i * H * D;
-                   for (int64_t h = 0; h < H; ++h)
-                     head(from + h * x.stride(2), cos.data<float>() + t * cos.stride(0),
-                          sin.data<float>() + t * sin.stride(0), to + h * D, half);
-                 }
-               });
+  parallel_for(x.dim(0) * T, std::max<int64_t>(1, kGrainCheap / (H * D)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t t = i % T;
+      const float* from = x.data<float>() + i / T * x.stride(0) + t * x.stride(1);
+      float* to = c.out(0).data<float>() + i * H * D;
+      for (int64_t h = 0; h < H; ++h)
+        head(from + h * x.stride(2), cos.data<float>() + t * cos.stride(0),
+             sin.data<float>() + t * sin.stride(0), to + h * D, half);
+    }
+  });
 }
 
 constexpr Kernel kKernels[] = {

@@ -109,7 +109,7 @@ void unary_row(const float* x, float* y, int64_t n) {
 }
 template <int F>
 void scalar_row(const float* x, float* y, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) y[i] = scalar<F>(x[i]);
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(scalar<F>(static_cast<double>(x[i])));
 }
 
 void clamp_row(const float* x, float* y, int64_t n, float low, float high) {

@@ -147,7 +147,11 @@ HWY_INLINE V log(V x) {
   return hn::IfThenElse(hn::Or(hn::Lt(x, hn::Zero(F32())), hn::IsNaN(x)), hn::NaN(F32()), y);
 }
 
-HWY_INLINE V sigmoid(V x) { return hn::Div(set(1.0f), hn::Add(set(1.0f), exp(hn::Neg(x)))); }
+// 1 / (1 + e^-x), from e^-|x| so that nothing overflows: tiny results are as good as their format.
+HWY_INLINE V sigmoid(V x) {
+  const V one = set(1.0f), e = exp(hn::Neg(hn::Abs(x)));
+  return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(F32())), e, one), hn::Add(one, e));
+}
 
 HWY_INLINE V tanh(V x) {
   const V a = hn::Abs(x), z = hn::Mul(x, x);
