@@ -19,8 +19,8 @@
 namespace suiren::suite {
 namespace {
 
-constexpr int kMostReports = 12;                          // differences shown for one op
-constexpr int64_t kLarger = 3000, kManyThreads = 100000;  // elements of scaled samples
+constexpr int kMostReports = 12;                   // differences shown for one op
+constexpr int64_t kLarger = 3000, kLarge = 40000;  // elements of scaled samples
 
 class OpSuite : public testing::TestWithParam<const OpInfo*> {
  protected:
@@ -156,6 +156,9 @@ TEST_P(OpValues, EqualTheDefinition) {
       check_sample(op(), s, d, kI64, ++seed, false, true, show, &nonempty);
       for (const Sample& larger : scaled(op(), s, d, kLarger))
         check_sample(op(), larger, d, kI64, ++seed, true, d == kF32, show, &nonempty);
+      if (d != kF32) continue;
+      for (const Sample& large : scaled(op(), s, d, kLarge))  // beyond every block of a kernel
+        check_sample(op(), large, d, kI64, ++seed, true, false, show, &nonempty);
     }
   }
   EXPECT_GT(nonempty, 0) << op().name << " has no sample that compares an element";
@@ -336,7 +339,7 @@ TEST_P(OpThreads, DoNotChangeABit) {
     if (!s.error.empty()) continue;
     for (DType d : dtypes_of(op(), s)) {
       if (d != kF32 && d != kBF16 && d != kI32 && s.only_dtype < 0 && has_real_input(s)) continue;
-      std::vector<Sample> calls = scaled(op(), s, d, kManyThreads);
+      std::vector<Sample> calls = scaled(op(), s, d, kLarge);
       if (calls.size() > 2) calls.erase(calls.begin() + 1, calls.end() - 1);
       calls.push_back(s);
       for (const Sample& c : calls) {
