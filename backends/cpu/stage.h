@@ -11,26 +11,15 @@ namespace suiren::cpu {
 
 inline constexpr int64_t kStage = 512;  ///< elements that are staged at a time
 
-/// to[i] = element i of the row at `from`, strides in bytes, n <= kStage.
-inline void stage(DType dtype, const char* from, int64_t stride, float* to, int64_t n) {
-  if (dtype == kF32) {
-    for (int64_t i = 0; i < n; ++i) to[i] = *reinterpret_cast<const float*>(from + i * stride);
-  } else if (dtype == kBF16) {
-    for (int64_t i = 0; i < n; ++i) to[i] = *reinterpret_cast<const bfloat16*>(from + i * stride);
-  } else {
-    for (int64_t i = 0; i < n; ++i) to[i] = *reinterpret_cast<const float16*>(from + i * stride);
-  }
-}
+/// y[i] = x[i], rows without gaps. To f32 exact, from f32 to nearest even; NaN stays NaN.
+void convert_row(const bfloat16* x, float* y, int64_t n);
+void convert_row(const float16* x, float* y, int64_t n);
+void convert_row(const float* x, bfloat16* y, int64_t n);
+void convert_row(const float* x, float16* y, int64_t n);
 
-inline void unstage(DType dtype, const float* from, char* to, int64_t stride, int64_t n) {
-  if (dtype == kF32) {
-    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<float*>(to + i * stride) = from[i];
-  } else if (dtype == kBF16) {
-    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<bfloat16*>(to + i * stride) = bfloat16(from[i]);
-  } else {
-    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<float16*>(to + i * stride) = float16(from[i]);
-  }
-}
+/// to[i] = element i of the row at `from`, strides in bytes, n <= kStage.
+void stage(DType dtype, const char* from, int64_t stride, float* to, int64_t n);
+void unstage(DType dtype, const float* from, char* to, int64_t stride, int64_t n);
 
 /// A contiguous f32 row is used where it lies; everything else passes through `buffer`.
 inline const float* staged(DType dtype, const char* from, int64_t stride, float* buffer, int64_t n) {

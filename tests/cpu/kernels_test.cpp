@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "backends/cpu/packed_weights.h"
+#include "suiren/base/philox.h"
 #include "suiren/base/threads.h"
 #include "suiren/core/autograd.h"
 #include "suiren/core/dispatch.h"
@@ -70,7 +71,7 @@ std::vector<Case> cases() {
       {"where", [=] { return Tensors{where(lt(wide, wide2), wide, wide3)}; }},
       {"sum of all",
        [=] {
-         return Tensors{sum(x), sum(wide), sum_squares(x)};
+         return Tensors{sum(x), mean(wide), sum_squares(x)};
        }},
       {"sum of rows",
        [=] {
@@ -237,6 +238,36 @@ TEST(CpuKernels, FollowAWeightWithItsPackedCopy) {
               false);  // other inputs
   cpu::forget_packed(w.storage()->memory());
   EXPECT_EQ(cpu::packed_bytes(), before);
+}
+
+// The vector conversions of bf16 and f16 against those of dtype.h, which go bit by bit.
+template <class T>
+void check_conversions() {
+  std::vector<T> all(1 << 16);
+  for (size_t i = 0; i < all.size(); ++i) all[i].bits = static_cast<uint16_t>(i);
+  const std::vector<float> wide = cast(Tensor::from(all, {1 << 16}), kF32).template to_vector<float>();
+  for (size_t i = 0; i < all.size(); ++i) {
+    const float want = all[i];
+    EXPECT_TRUE(wide[i] == want ? std::signbit(wide[i]) == std::signbit(want)
+                                : std::isnan(wide[i]) && std::isnan(want))
+        << i;
+  }
+  std::vector<float> values(1 << 18);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint32_t bits = philox(3, 1, i)[0];
+    std::memcpy(&values[i], &bits, sizeof bits);
+  }
+  const std::vector<T> narrow = cast(Tensor::from(values, {1 << 18}), dtype_of<T>).template to_vector<T>();
+  for (size_t i = 0; i < values.size(); ++i) {
+    const T want(values[i]);
+    EXPECT_TRUE(narrow[i].bits == want.bits ||
+                (std::isnan(values[i]) && std::isnan(static_cast<float>(narrow[i]))))
+        << values[i];
+  }
+}
+TEST(CpuKernels, ConvertHalvesAsDefined) {
+  check_conversions<bfloat16>();
+  check_conversions<float16>();
 }
 
 // Distance in units of the last place of the f32 nearest to `want`.

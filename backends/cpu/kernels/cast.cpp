@@ -12,6 +12,10 @@ void cast_row(int64_t n, char* const* p, const int64_t* s) {
   To* y = reinterpret_cast<To*>(p[0]);
   const From* x = reinterpret_cast<const From*>(p[1]);
   const int64_t step = s[1] / static_cast<int64_t>(sizeof(From));
+  constexpr bool vectors =
+      (is_half<From> && std::is_same_v<To, float>) || (is_half<To> && std::is_same_v<From, float>);
+  if constexpr (vectors)
+    if (step == 1) return convert_row(x, y, n);
   if (step == 1)
     for (int64_t i = 0; i < n; ++i) y[i] = convert<To>(x[i]);
   else

@@ -269,6 +269,24 @@ void sum(const Call& c, void*) {
   });
 }
 
+// bf16 and f16 run as the parts that the op is composed of: their sums must not be rounded first.
+void mean(const Call& c, void*) {
+  sum(c, nullptr);
+  const auto scale = [&](auto* y) {
+    const int64_t outputs = c.out(0).numel();
+    if (outputs == 0) return;
+    const auto count = static_cast<std::remove_pointer_t<decltype(y)>>(Reduction(c).reduced.count);
+    for (int64_t o = 0; o < outputs; ++o) y[o] /= count;
+  };
+  if (c.in(0).dtype() == SR_F64)
+    scale(c.out(0).data<double>());
+  else
+    scale(c.out(0).data<float>());
+}
+Reason accepts_mean(const Call& c) {
+  return c.in(0).dtype() == SR_F32 || c.in(0).dtype() == SR_F64 ? nullptr : "dtype";
+}
+
 template <bool kLargest>
 void extremum(const Call& c, void*) {
   const Reduction r(c);
@@ -349,6 +367,7 @@ Reason accepts_numbers(const Call& c) { return c.in(0).dtype() == SR_BOOL ? "dty
 
 constexpr Kernel kKernels[] = {
     {"sum", "strided", 10, nullptr, nullptr, sum},
+    {"mean", "strided", 10, accepts_mean, nullptr, mean},
     {"max", "strided", 10, accepts_numbers, nullptr, extremum<true>},
     {"min", "strided", 10, accepts_numbers, nullptr, extremum<false>},
     {"argmax", "lines", 10, accepts_numbers, nullptr, argmax},
