@@ -150,7 +150,7 @@ std::vector<Sample> scaled(const OpInfo& op, const Sample& s, DType dtype, int64
   if (extents.size() > 1) choices.push_back(extents);
   std::vector<Sample> list;
   for (const auto& which : choices)
-    for (int64_t k : {10007, 7001, 3001, 1031, 331, 131, 37, 17, 7, 5, 3}) {
+    for (int64_t k : {100003, 50021, 25013, 10007, 7001, 3001, 1031, 331, 131, 37, 17, 7, 5, 3}) {
       Sample larger = s;
       if (!scale(larger, which, k, most) || !accepted(op, larger, dtype, most)) continue;
       list.push_back(std::move(larger));
