@@ -45,16 +45,11 @@ struct Case {
   std::function<Tensors()> run;
 };
 
-std::vector<Case> cases() {
-  const Tensor x = random({3, 400, 256}), g = random({3, 400, 256}), w = random({256});
+std::vector<Case> elementwise_cases() {
+  const Tensor x = random({3, 400, 256}), w = random({256}), logits = random({260, 1003}),
+               rows = random({260});
   const Tensor wide = random({900, 704}), wide2 = random({900, 704}), wide3 = random({900, 704});
-  const Tensor heads = random({2, 260, 4, 64}), cos = random({260, 32}), sin = random({260, 32});
-  const Tensor logits = random({260, 1003}), targets = ids({260}, 1003), rows = random({260}),
-               none = zeros({260});
-  const Tensor table = random({997, 256}), tokens = ids({3, 400}, 997);
-  const Tensor a = random({3, 400, 300}), b = random({300, 200}), long_a = random({2, 70, 600}),
-               long_b = random({2, 600, 90});
-  const Tensor odd = random({77, 1027}), kv = random({2, 260, 2, 64});
+  const Tensor odd = random({77, 1027}), chosen = ids({900}, 900);
   return {
       {"add", [=] { return Tensors{wide + wide2}; }},
       {"add a row", [=] { return Tensors{x + w}; }},
@@ -85,6 +80,29 @@ std::vector<Case> cases() {
        [=] {
          return Tensors{cumsum(odd, 1), cumsum(odd, 0)};
        }},
+      {"index_select", [=] { return Tensors{index_select(wide, 0, chosen)}; }},
+      {"normal",
+       [=] {
+         return Tensors{normal({70, 130}, 0, 1, 5, 6)};
+       }},
+      {"concat",
+       [=] {
+         return Tensors{concat({wide, wide2}, 1), slice_backward(wide, {900, 1500}, 1, 3, 2)};
+       }},
+  };
+}
+
+std::vector<Case> fused_cases() {
+  const Tensor x = random({3, 400, 256}), g = random({3, 400, 256}), w = random({256});
+  const Tensor wide = random({900, 704}), wide2 = random({900, 704}), wide3 = random({900, 704});
+  const Tensor heads = random({2, 260, 4, 64}), cos = random({260, 32}), sin = random({260, 32});
+  const Tensor kv = random({2, 260, 2, 64});
+  const Tensor logits = random({260, 1003}), targets = ids({260}, 1003), rows = random({260}),
+               none = zeros({260});
+  const Tensor table = random({997, 256}), tokens = ids({3, 400}, 997);
+  const Tensor a = random({3, 400, 300}), b = random({300, 200}), long_a = random({2, 70, 600}),
+               long_b = random({2, 600, 90});
+  return {
       {"rms_norm", [=] { return Tensors{rms_norm(x, w)}; }},
       {"rms_norm_backward", [=] { return rms_norm_backward(g, x, w, 1e-6); }},
       {"swiglu", [=] { return Tensors{swiglu(wide, wide2)}; }},
@@ -101,7 +119,6 @@ std::vector<Case> cases() {
        [=] {
          return Tensors{embedding(table, tokens), embedding_backward(g, tokens, 997)};
        }},
-      {"index_select", [=] { return Tensors{index_select(wide, 0, ids({900}, 900))}; }},
       {"matmul",
        [=] {
          return Tensors{matmul(a, b), matmul(transpose(a), a)};
@@ -125,22 +142,13 @@ std::vector<Case> cases() {
          sgd(p, v, wide3, {0.1, 0.9, 0.01, true, 1});
          return Tensors{p, v};
        }},
-      {"normal",
-       [=] {
-         return Tensors{normal({70, 130}, 0, 1, 5, 6)};
-       }},
-      {"concat",
-       [=] {
-         return Tensors{concat({wide, wide2}, 1), slice_backward(wide, {900, 1500}, 1, 3, 2)};
-       }},
   };
 }
 
 // Every kernel of the list takes these calls: nothing here runs as the naive reference.
-TEST(CpuKernels, GiveTheSameBitsOnAnyNumberOfThreads) {
+void check_threads(const std::vector<Case>& cases) {
   reset_fallback_ledger();
-  for (const Case& c : cases()) {
-    stream = 1000;
+  for (const Case& c : cases) {
     Tensors one;
     {
       const Threads t(1);
@@ -148,13 +156,16 @@ TEST(CpuKernels, GiveTheSameBitsOnAnyNumberOfThreads) {
     }
     for (int n : {2, 3, 4, 8}) {
       const Threads t(n);
-      stream = 1000;
       const Tensors many = c.run();
       for (size_t i = 0; i < one.size(); ++i)
         EXPECT_TRUE(same_bits(one[i], many[i])) << c.name << ", result " << i << ", " << n << " threads";
     }
   }
   for (const Fallback& f : fallback_ledger()) ADD_FAILURE() << f.op << " fell back: " << f.reason;
+}
+TEST(CpuKernels, GiveTheSameBitsOnAnyNumberOfThreads) {
+  check_threads(elementwise_cases());
+  check_threads(fused_cases());
 }
 
 // f(rows of x) = rows of f(x), for rows that begin anywhere: contiguous from an odd address, and as a view.
