@@ -6,7 +6,9 @@
 
 #include "suiren/base/file.h"
 #include "suiren/base/interrupt.h"
+#include "suiren/base/threads.h"
 #include "suiren/core/autograd.h"
+#include "suiren/core/dispatch.h"
 #include "suiren/io/json.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/reduce/reduce.h"
@@ -132,8 +134,8 @@ StepRunner::StepRunner(const TrainConfig& config, models::Transformer& model, op
       loader_(loader),
       parameters_(model.parameters()) {}
 
-// Loss of one sequence as its share of the step's mean; its gradients are added to the sums.
-double StepRunner::sequence(int64_t index) {
+// Loss of one sequence as its share of the step's mean, and its gradients.
+StepRunner::Part StepRunner::sequence(int64_t index) const {
   const int64_t T = loader_.config().sequence_length;
   const std::vector<int32_t> window = loader_.sequence(index);
   const std::span<const int32_t> ids(window);
@@ -141,24 +143,63 @@ double StepRunner::sequence(int64_t index) {
   const Tensor targets = Tensor::from(ids.subspan(1), {1, T}, model_.device());
   const Tensor loss = sum(model_.token_losses(inputs, targets)) *
                       (1.0 / static_cast<double>(T * config_.sequences_per_step()));
-  accumulate_gradients(loss, parameters_, sums_);
-  return loss.item();
+  Part part;
+  accumulate_gradients(loss, parameters_, part.grads);
+  part.loss = loss.item();
+  return part;
+}
+
+// Sequences first, first + 1, ... of one round. With a thread for each they run side by side, every op inside
+// one thread; otherwise one after another, every op on all threads. The bits are the same.
+std::vector<StepRunner::Part> StepRunner::round(int64_t first, int64_t count) const {
+  std::vector<Part> parts(static_cast<size_t>(count));
+  if (count == 1) {
+    parts[0] = sequence(first);
+    return parts;
+  }
+  parallel_region([&](int thread, int threads) {
+    for (int64_t i = thread; i < count; i += threads) parts[static_cast<size_t>(i)] = sequence(first + i);
+  });
+  return parts;
+}
+
+// Gradients are added in the order of their sequences, whoever computed them.
+void StepRunner::add(std::vector<Part> parts, Step& step) {
+  static const OpInfo& accumulate = find_op("accumulate");
+  const NoAttrs none;
+  const NoGrad off;
+  for (Part& part : parts) {
+    step.loss += part.loss;
+    for (size_t p = 0; p < sums_.size(); ++p) {
+      if (!sums_[p].defined()) {
+        sums_[p] = part.grads[p];
+      } else if (part.grads[p].defined()) {
+        const Tensor in[] = {sums_[p], part.grads[p]};
+        run_op(accumulate, &none, in);
+      }
+    }
+    part.grads.clear();
+  }
 }
 
 std::optional<StepRunner::Step> StepRunner::run(int64_t step, double lr) {
   sums_.assign(parameters_.size(), Tensor());
   const int64_t n = config_.sequences_per_step(), first = step * n;
+  const int64_t together = n >= thread_count() ? thread_count() : 1;
   Step s{0, 0};
-  for (int64_t i = 0; i < n; ++i) {
+  for (int64_t i = 0; i < n; i += together) {
     if (interrupted()) return std::nullopt;
-    s.loss += sequence(first + i);
+    add(round(first + i, std::min(together, n - i)), s);
   }
+  for (size_t p = 0; p < sums_.size(); ++p)
+    if (!sums_[p].defined()) sums_[p] = Tensor::zeros(parameters_[p].spec());
   s.grad_norm = optim::global_norm(sums_);
-  SR_CHECK_AS(kNumeric, std::isfinite(s.loss) && std::isfinite(s.grad_norm),
-              "{} is {} at step {} (sequences {} to {} of the data); nothing was updated. Lower "
-              "optimizer.lr, or look at that data",
-              std::isfinite(s.loss) ? "the gradient's norm" : "the loss",
-              std::isfinite(s.loss) ? s.grad_norm : s.loss, step, first, first + n - 1);
+  SR_CHECK_AS(
+      kNumeric, std::isfinite(s.loss) && std::isfinite(s.grad_norm),
+      "{} is {} at step {} (sequences {} to {} of the data); nothing was updated. Lower optimizer.lr, "
+      "or look at that data",
+      std::isfinite(s.loss) ? "the gradient's norm" : "the loss",
+      std::isfinite(s.loss) ? s.grad_norm : s.loss, step, first, first + n - 1);
   optimizer_.step(sums_, lr, optim::clip_coefficient(s.grad_norm, config_.optimizer.grad_clip));
   return s;
 }

@@ -51,7 +51,13 @@ class StepRunner {
   std::optional<Step> run(int64_t step, double lr);
 
  private:
-  double sequence(int64_t index);
+  struct Part {
+    double loss = 0;
+    Tensors grads;
+  };
+  Part sequence(int64_t index) const;
+  std::vector<Part> round(int64_t first, int64_t count) const;
+  void add(std::vector<Part> parts, Step& step);
   const TrainConfig& config_;
   models::Transformer& model_;
   optim::Optimizer& optimizer_;
