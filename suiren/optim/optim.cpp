@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "suiren/base/threads.h"
 #include "suiren/core/autograd.h"
 #include "suiren/ops/adamw/adamw.h"
 #include "suiren/ops/copy/copy.h"
@@ -17,8 +18,12 @@ void Optimizer::step(std::span<const Tensor> grads, double lr, double grad_scale
     SR_CHECK_AS(kShape, grads[i].defined() && grads[i].shape() == parameter(i).shape(),
                 "the gradient of {} has shape {}, expected {}", parameters_[i].first,
                 grads[i].defined() ? grads[i].shape() : Shape{}, parameter(i).shape());
-  const NoGrad off;
-  for (size_t i = 0; i < grads.size(); ++i) update(i, grads[i], lr, grad_scale, steps_ + 1);
+  // Parameters do not depend on each other: each is one thread's work, whichever.
+  parallel_tasks(static_cast<int64_t>(grads.size()), [&](int64_t task) {
+    const NoGrad off;
+    const auto i = static_cast<size_t>(task);
+    update(i, grads[i], lr, grad_scale, steps_ + 1);
+  });
   ++steps_;
 }
 
