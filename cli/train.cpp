@@ -16,7 +16,8 @@ struct Args {
 };
 
 void run(Args& a, const Globals& g) {
-  const train::TrainConfig c = train::load_config(a.config, a.overrides);
+  train::TrainConfig c = train::load_config(a.config, a.overrides);
+  c.device = g.device;
   a.options.settings_file = a.config;
   if (a.dry_run) return train::describe_run(c, a.options);
   const train::TrainResult r = train::train(c, a.options);

@@ -115,6 +115,7 @@ TrainConfig Quickstart::configure(int64_t vocab_size) {
   const QuickstartShape s = choose_shape(roof_ * 1e9 * kUsualShare * options_.minutes * 60);
   TrainConfig c;
   c.output = output_;
+  c.device = options_.device;
   c.model_json = io::Json{
       {"model_type", "qwen3"},
       {"vocab_size", vocab_size},
@@ -251,7 +252,7 @@ void Quickstart::go() {
   const TrainConfig config = configure(tokenizer.vocab_size());
   write_yaml(config);
   train(config, {.resume = "never", .roof_gflops = roof_});
-  const auto model = models::Transformer::load(output_ + "/model");
+  const auto model = models::Transformer::load(output_ + "/model", {.device = Device(options_.device)});
   const double bits = evaluate(*model);
   const auto samples = write_samples(*model, tokenizer);
   write_report(output_, samples, {{"held-out bits per byte · 每字节比特", fmt::format("{:.3f}", bits)}});

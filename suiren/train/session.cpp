@@ -97,8 +97,9 @@ data::Loader make_loader(const TrainConfig& c, const DataSource& d, const models
 }
 
 std::unique_ptr<models::Transformer> make_model(const TrainConfig& c, const models::TransformerConfig& m) {
-  if (!c.init_from.empty()) return models::Transformer::load(c.init_from);
-  return std::make_unique<models::Transformer>(m, c.seed);
+  const nn::Placement at{.device = Device(c.device)};
+  if (!c.init_from.empty()) return models::Transformer::load(c.init_from, at);
+  return std::make_unique<models::Transformer>(m, c.seed, at);
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const TrainConfig& c, models::Transformer& model) {
