@@ -18,10 +18,12 @@ void add_quickstart(CLI::App& app, Globals& g) {
   c->add_flag("--lossy", o.lossy, "read bytes that are not UTF-8 as U+FFFD");
   c->add_option("--output", o.output, "the run's folder (default: runs/quickstart-1, -2, ...)");
   c->add_option("--prompt", o.prompts, "what the model continues at the end (may be repeated)");
-  c->callback([&g] { g.run = [&g] {
+  c->callback([&g] {
+    g.run = [&g] {
       o.device = g.device;
       train::quickstart(o);
-    }; });
+    };
+  });
 }
 
 }  // namespace suiren::cli

@@ -28,7 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kVocabulary = 8192;
+constexpr int64_t kVocabulary = 4096;
 constexpr double kHoldout = 0.01;
 constexpr double kUsualShare = 0.5;  // of the roof, that training reaches
 const std::vector<std::string> kPoemPrompts = {"春望\n杜甫\n國破山河在，", "月下獨酌\n李白\n花間一壺酒，",
@@ -145,7 +145,7 @@ TrainConfig Quickstart::configure(int64_t vocab_size) {
   const double step_seconds = measure_step_seconds(c);
   c.steps = std::max<int64_t>(4, static_cast<int64_t>(options_.minutes * 60 / step_seconds));
   c.schedule = {
-      .warmup_steps = std::min<int64_t>(50, c.steps / 10), .decay_steps = c.steps / 2, .final_ratio = 0};
+      .warmup_steps = std::min<int64_t>(30, c.steps / 10), .decay_steps = c.steps / 2, .final_ratio = 0};
   c.eval_every = std::max<int64_t>(1, c.steps / 10);
   c.eval_sequences = 32;
   c.checkpoint_every = std::max<int64_t>(1, c.steps / 5);
@@ -262,15 +262,17 @@ void Quickstart::go() {
 }  // namespace
 
 QuickstartShape choose_shape(double flops) {
-  // Found on two cores (docs/decisions/quickstart-shape.md); each row serves from its budget on.
+  // Found on two cores (docs/decisions/0006-quickstart-defaults.md); each row serves from its budget on.
   struct Row {
     double flops;
     QuickstartShape shape;
   };
   static const Row rows[] = {
-      {0, {128, 4, 2, 2, 384, 128, 4, 4e-3}},        {6e12, {192, 4, 3, 3, 512, 128, 8, 4e-3}},
-      {1.5e13, {256, 4, 4, 4, 704, 128, 8, 4e-3}},   {1.5e14, {384, 6, 6, 6, 1024, 256, 8, 3e-3}},
-      {1.5e15, {512, 8, 8, 8, 1408, 256, 16, 2e-3}},
+      {0, {128, 4, 2, 2, 352, 256, 2, 4e-3}},  // a minute or less on two cores
+      {1e13, {192, 4, 3, 3, 512, 256, 4, 3e-3}},
+      {2e13, {256, 4, 4, 4, 704, 256, 4, 2e-3}},      // five minutes
+      {2e14, {384, 6, 6, 6, 1024, 256, 8, 2e-3}},     // half an hour
+      {2e15, {512, 8, 8, 8, 1408, 256, 16, 1.5e-3}},  // five hours
   };
   const Row* best = rows;
   for (const Row& r : rows)

@@ -11,7 +11,7 @@ struct QuickstartOptions {
   std::vector<std::string> text;  ///< the user's files and folders; empty: the poems
   std::string json_template;      ///< for JSON in `text`
   bool lossy = false;
-  std::string output;                ///< empty: runs/quickstart-1, -2, ...
+  std::string output;  ///< empty: runs/quickstart-1, -2, ...
   std::string device = "cpu";
   std::vector<std::string> prompts;  ///< empty: first lines that fit the corpus
 };
