@@ -47,17 +47,18 @@ void run(Args& a, const Globals& g) {
   const std::vector<int64_t> ids = prompt_ids(a, *model, tokenizer);
   a.generate.eos_token_ids = infer::end_tokens(a.model, model->config());
   std::optional<text::StreamDecoder> stream;
-  if (!g.json && tokenizer) {
-    stream.emplace(*tokenizer);
-    if (a.has_prompt) fmt::print("{}", a.prompt);
-  }
+  if (!g.json && tokenizer) stream.emplace(*tokenizer);
+  bool prompt_due =
+      stream && a.has_prompt;  // shown with the first token: a prompt that is refused prints nothing
   const infer::Generation out = infer::generate(*model, ids, a.generate, [&](int64_t id) {
     if (stream) {
-      fmt::print("{}", stream->push(static_cast<uint32_t>(id)));
+      fmt::print("{}{}", prompt_due ? a.prompt : "", stream->push(static_cast<uint32_t>(id)));
+      prompt_due = false;
       std::fflush(stdout);
     }
     return !interrupted();
   });
+  if (prompt_due) fmt::print("{}", a.prompt);
   if (g.json)
     print_json(out, tokenizer);
   else if (stream)

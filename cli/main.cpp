@@ -29,6 +29,17 @@ void apply(const Globals& g) {
   set_strict_device(g.strict_device);
 }
 
+// A word that is no command is named, with the nearest one; otherwise the parser's own message stands.
+void check_command(const CLI::App& app) {
+  const std::vector<std::string> words = app.remaining();
+  if (!app.get_subcommands().empty() || words.empty() || words[0].starts_with("-")) return;
+  std::vector<std::string> names;
+  for (const CLI::App* c : app.get_subcommands({})) names.push_back(c->get_name());
+  const std::string near = nearest(words[0], names);
+  fail(ErrorCode::kInvalid, "there is no command '{}'{}", words[0],
+       near.empty() ? "; suiren --help lists them" : "; did you mean '" + near + "'?");
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Suiren 燧人: a complete AI stack, from raw text to a model that talks, on any CPU.",
                "suiren"};
@@ -46,6 +57,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    check_command(app);
     const int code = app.exit(e);
     return code == 0 ? 0 : 2;
   }

@@ -97,7 +97,7 @@ TEST_F(Pipeline, BadInputIsNamedAndLeavesNothingBehind) {
   put("empty.txt", "");
   put("binary.txt", std::string("ab\0cd", 5));
   put("latin1.txt", "good line\n\nna\xefve\n");
-  put("short.u16", "abcd");
+  put("short.u16", std::string("\1\0\2\0", 4));
   put("big.u16", std::string(400, '\xff'));
   must({"tokenizer", "train", "--input", at("corpus.txt"), "--vocab-size", "300", "--output",
         at("other.json"), "--quiet"});
