@@ -1,5 +1,6 @@
 #pragma once
-// All that a program needs of suiren: tensors, ops and gradients, modules, optimizers, text, data, models, training.
+// All that a program needs of suiren: tensors, ops and gradients, modules, optimizers, text, data, models,
+// training.
 
 #include "suiren/base/error.h"
 #include "suiren/base/log.h"

@@ -51,8 +51,8 @@ class Optimizer {
 
  protected:
   explicit Optimizer(NamedParameters parameters) : parameters_(std::move(parameters)) {}
-  /// Updates parameter i and its state; `step` counts from 1. Called under NoGrad, for distinct parameters from
-  /// several threads at once.
+  /// Updates parameter i and its state; `step` counts from 1. Called under NoGrad, for distinct parameters
+  /// from several threads at once.
   virtual void update(size_t i, const Tensor& grad, double lr, double grad_scale, int64_t step) = 0;
   /// A state tensor of zeros shaped as parameter i, registered as "KIND.NAME".
   Tensor add_state(const std::string& kind, size_t i);

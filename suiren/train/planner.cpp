@@ -2,11 +2,13 @@
 
 #include "suiren/base/cpu.h"
 #include "suiren/base/error.h"
+#include "suiren/base/threads.h"
 #include "suiren/train/progress.h"
 
 namespace suiren::train {
 
-MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimizer_states) {
+MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimizer_states,
+                       int64_t together) {
   const int64_t f32 = 4, n = c.parameter_count();
   const int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
   // Kept for the backward pass in each layer: two residual sums, two normed inputs, q k v before and after
@@ -15,11 +17,18 @@ MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimi
   const int64_t layer = 4 * c.hidden_size + 3 * q + 3 * kv + 3 * c.intermediate_size;
   MemoryPlan p;
   p.weights = n * f32;
-  p.gradients = 2 * n * f32;  // the sum, and the newest sequence's
+  p.gradients = (1 + together) * n * f32;  // the sums, and those of the sequences in flight
   p.optimizer = optimizer_states * n * f32;
   p.packed = 2 * n * f32;
-  p.activations = ((c.num_hidden_layers + 1) * layer + 3 * c.vocab_size) * T * f32;
+  p.activations = ((c.num_hidden_layers + 1) * layer + 3 * c.vocab_size) * T * f32 * together;
   return p;
+}
+
+int64_t sequences_together(const models::TransformerConfig& c, int64_t T, int optimizer_states,
+                           int64_t sequences) {
+  const int64_t threads = thread_count();
+  if (sequences < threads || threads == 1) return 1;
+  return plan_memory(c, T, optimizer_states, threads).total() <= memory_available() / 2 ? threads : 1;
 }
 
 double training_flops_per_token(const models::TransformerConfig& c, int64_t T) {

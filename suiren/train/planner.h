@@ -7,15 +7,22 @@
 
 namespace suiren::train {
 
-/// Bytes, by what holds them. One sequence is in flight at a time, whatever the batch.
+/// Bytes, by what holds them, with `together` sequences in flight at a time.
 struct MemoryPlan {
   int64_t weights = 0, gradients = 0, optimizer = 0;
   int64_t packed = 0;       ///< the chip's own copies of the weights, both ways round
-  int64_t activations = 0;  ///< of one sequence, with the logits and their gradient
+  int64_t activations = 0;  ///< of the sequences in flight, with the logits and their gradient
   int64_t total() const { return weights + gradients + optimizer + packed + activations; }
 };
 /// `optimizer_states`: f32 numbers kept for each parameter (AdamW 2, momentum 1).
-MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t sequence_length, int optimizer_states);
+MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t sequence_length, int optimizer_states,
+                       int64_t together);
+
+/// How many sequences of a step of `sequences` run side by side: one a thread when there are enough of them
+/// and half the free memory holds their activations and gradients, else one at a time. The results are the
+/// same bits.
+int64_t sequences_together(const models::TransformerConfig& c, int64_t sequence_length, int optimizer_states,
+                           int64_t sequences);
 
 /// Floating-point operations to train on one token: 6 parameters + 6 layers length hidden (causal attention
 /// counted once).

@@ -14,6 +14,7 @@
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/optim/clip.h"
 #include "suiren/text/tokenizer.h"
+#include "suiren/train/planner.h"
 
 namespace suiren::train {
 namespace {
@@ -133,6 +134,8 @@ StepRunner::StepRunner(const TrainConfig& config, models::Transformer& model, op
       model_(model),
       optimizer_(optimizer),
       loader_(loader),
+      together_(sequences_together(model.config(), loader.config().sequence_length, optimizer_states(config),
+                                   config.sequences_per_step())),
       parameters_(model.parameters()) {}
 
 // Loss of one sequence as its share of the step's mean, and its gradients.
@@ -186,11 +189,10 @@ void StepRunner::add(std::vector<Part> parts, Step& step) {
 std::optional<StepRunner::Step> StepRunner::run(int64_t step, double lr) {
   sums_.assign(parameters_.size(), Tensor());
   const int64_t n = config_.sequences_per_step(), first = step * n;
-  const int64_t together = n >= thread_count() ? thread_count() : 1;
   Step s{0, 0};
-  for (int64_t i = 0; i < n; i += together) {
+  for (int64_t i = 0; i < n; i += together_) {
     if (interrupted()) return std::nullopt;
-    add(round(first + i, std::min(together, n - i)), s);
+    add(round(first + i, std::min(together_, n - i)), s);
   }
   for (size_t p = 0; p < sums_.size(); ++p)
     if (!sums_[p].defined()) sums_[p] = Tensor::zeros(parameters_[p].spec());

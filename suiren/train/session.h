@@ -62,6 +62,7 @@ class StepRunner {
   models::Transformer& model_;
   optim::Optimizer& optimizer_;
   const data::Loader& loader_;
+  int64_t together_;  // sequences that run side by side
   Tensors parameters_, sums_;
 };
 

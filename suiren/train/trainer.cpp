@@ -145,7 +145,10 @@ void Run::restore(const Checkpoint& from) {
 }
 
 void Run::begin(const std::optional<Checkpoint>& from) {
-  check_memory(plan_memory(shape_, loader_.config().sequence_length, optimizer_states(config_)));
+  const int64_t T = loader_.config().sequence_length;
+  check_memory(
+      plan_memory(shape_, T, optimizer_states(config_),
+                  sequences_together(shape_, T, optimizer_states(config_), config_.sequences_per_step())));
   if (!folder_.has_run()) {
     fix_steps();
     folder_.write_record(record_);
@@ -320,7 +323,9 @@ void describe_run(const TrainConfig& config, const TrainOptions& options) {
   const auto shape = model_config(config, data);
   const auto loader = make_loader(config, data, shape);
   const int64_t T = loader.config().sequence_length, per_step = T * config.sequences_per_step();
-  const MemoryPlan plan = plan_memory(shape, T, optimizer_states(config));
+  const int64_t together =
+      sequences_together(shape, T, optimizer_states(config), config.sequences_per_step());
+  const MemoryPlan plan = plan_memory(shape, T, optimizer_states(config), together);
   const auto size = [](int64_t b) { return format_bytes(static_cast<double>(b)); };
   const double step_seconds = measure_step_seconds(config);
   const int64_t steps = config.minutes > 0
@@ -340,10 +345,11 @@ void describe_run(const TrainConfig& config, const TrainOptions& options) {
       format_count(per_step * steps),
       static_cast<double>(per_step * steps) / static_cast<double>(data.tokens->size()));
   fmt::print(
-      "memory     {} = weights {} + gradients {} + optimizer {} + packed weights {} + one sequence {} · {} "
+      "memory     {} = weights {} + gradients {} + optimizer {} + packed weights {} + {} sequences in flight "
+      "{} · {} "
       "free\n",
       size(plan.total()), size(plan.weights), size(plan.gradients), size(plan.optimizer), size(plan.packed),
-      size(plan.activations), size(memory_available()));
+      together, size(plan.activations), size(memory_available()));
   fmt::print("time       {:.3f} s a step, measured · {} steps · {}\n", step_seconds, format_count(steps),
              format_duration(step_seconds * static_cast<double>(steps)));
   fmt::print("output     {}{}\n", config.output,
