@@ -12,7 +12,8 @@ ap = argparse.ArgumentParser()
 ap.add_argument("--suiren", default="build/release/suiren"); ap.add_argument("--shards", required=True)
 ap.add_argument("--torch-script", default="../shared/peers/torch_train.py"); ap.add_argument("--mode", default="compile")
 ap.add_argument("--seconds", type=float, default=60); ap.add_argument("--seeds", type=int, default=3); ap.add_argument("--threads", type=int, default=2)
-ap.add_argument("--lr", type=float, default=2e-3)
+ap.add_argument("--lr", type=float, default=2e-3, help="of both"); ap.add_argument("--optimizer", default="adamw", help="ours: adamw or muon")
+ap.add_argument("--first-seed", type=int, default=0); ap.add_argument("--only", choices=["suiren", "torch"])
 a = ap.parse_args()
 shards = pathlib.Path(a.shards)
 train, val = shards / "train-00000.u16", shards / "holdout.u16"
@@ -22,7 +23,7 @@ model: {{vocab_size: 8192, hidden_size: 256, num_hidden_layers: 6, num_attention
 data: {{tokens: {train}, order: shuffled, sequence_length: 256}}
 batch: {{sequences: 16}}
 steps: {steps}
-optimizer: {{name: adamw, lr: {lr}, betas: [0.9, 0.95], weight_decay: 0.1, grad_clip: 1.0}}
+optimizer: {{name: {optimizer}, lr: {lr}, betas: [0.9, 0.95], weight_decay: 0.1, grad_clip: 1.0}}
 schedule: {{name: wsd, warmup_steps: {warmup}, decay_steps: {decay}, final_ratio: 0.02}}
 seed: {seed}
 """
@@ -47,7 +48,7 @@ def peak_rss_mb(args):
 def ours(folder, seed):
     """Steps that fit the seconds are measured first, as `minutes` does; then the same schedule as the peer's."""
     def config(steps, name):
-        text = CONFIG.format(out=folder / name, train=train, steps=steps, lr=a.lr, warmup=min(50, max(1, steps // 3)), decay=int(0.4 * steps), seed=seed)
+        text = CONFIG.format(out=folder / name, train=train, steps=steps, optimizer=a.optimizer, lr=a.lr, warmup=min(50, max(1, steps // 3)), decay=int(0.4 * steps), seed=seed)
         (folder / (name + ".yaml")).write_text(text)
         return ["train", "--config", folder / (name + ".yaml"), "--threads", a.threads, "--quiet", "--json"]
     probe = json.loads(run([a.suiren, *config(6, f"probe{seed}")]))
@@ -57,7 +58,7 @@ def ours(folder, seed):
     rss = peak_rss_mb([a.suiren, *config(4, f"memory{seed}")])
     base = peak_rss_mb([a.suiren, "ops"])
     shutil.rmtree(folder / f"run{seed}")
-    return dict(program="suiren", seed=seed, steps=r["steps"], seconds=round(r["seconds"], 1), tokens_per_second=round(r["tokens_per_second"], 1),
+    return dict(program="suiren", optimizer=a.optimizer, seed=seed, steps=r["steps"], seconds=round(r["seconds"], 1), tokens_per_second=round(r["tokens_per_second"], 1),
                 val_loss=round(e["loss"], 4), peak_rss_mb=round(rss), base_rss_mb=round(base))
 
 
@@ -69,10 +70,13 @@ def torch(seed):
 
 rows = []
 with tempfile.TemporaryDirectory() as t:
-    for seed in range(a.seeds):
-        for f in (lambda: ours(pathlib.Path(t), seed), lambda: torch(seed)):
-            rows.append(f())
-            print(json.dumps(rows[-1]), flush=True)
+    for seed in range(a.first_seed, a.first_seed + a.seeds):
+        for name, f in (("suiren", lambda: ours(pathlib.Path(t), seed)), ("torch", lambda: torch(seed))):
+            if a.only in (None, name):
+                rows.append(f())
+                print(json.dumps(rows[-1]), flush=True)
+if a.only:
+    sys.exit()
 mean = lambda k, mine: statistics.mean(r[k] for r in rows if (r["program"] == "suiren") == mine)
 used = lambda mine: mean("peak_rss_mb", mine) - mean("base_rss_mb", mine)
 cpu = next(l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name"))

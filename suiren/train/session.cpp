@@ -47,6 +47,8 @@ DataSource open_data(const TrainConfig& c) {
   if (!c.data.tokens.empty()) {
     d.tokens = std::make_shared<data::Tokens>(data::Tokens::open(c.data.tokens));
     d.digest = file_digest(c.data.tokens);
+    const std::string path = c.init_from + "/tokenizer.json";
+    if (!c.init_from.empty() && std::filesystem::exists(path)) d.tokenizer = path;
     return d;
   }
   const data::Shards shards = data::Shards::open(c.data.shards);

@@ -87,11 +87,14 @@ std::optional<Checkpoint> Run::find_checkpoint() {
              config_.output);
     return std::nullopt;
   }
-  if (has_run) {
-    record_ = folder_.read_record();
-    check_unchanged(record_);
+  if (has_run) record_ = folder_.read_record();
+  if (options_.resume == "auto") {
+    auto latest = load_latest(config_.output);
+    // With nothing to go on from, the run starts anew, whatever was asked for before.
+    if (has_run && (latest || record_.finished)) check_unchanged(record_);
+    return latest;
   }
-  if (options_.resume == "auto") return load_latest(config_.output);
+  if (has_run && record_.finished) check_unchanged(record_);
   const std::string& from = options_.resume;
   SR_CHECK(std::filesystem::is_directory(from),
            "--resume {}: there is no such folder; expected auto, never, a run or a checkpoint", from);
@@ -149,7 +152,7 @@ void Run::begin(const std::optional<Checkpoint>& from) {
   check_memory(
       plan_memory(shape_, T, optimizer_states(config_),
                   sequences_together(shape_, T, optimizer_states(config_), config_.sequences_per_step())));
-  if (!folder_.has_run()) {
+  if (!folder_.has_run() || !from) {
     fix_steps();
     folder_.write_record(record_);
     if (!options_.settings_file.empty())
@@ -258,7 +261,7 @@ void Run::loop() {
 }
 
 void Run::finish() {
-  save();
+  if (config_.checkpoint_every > 0) save();
   write_model_folder(config_.output + "/model", *model_, data_.tokenizer);
   record_.finished = true;
   folder_.write_record(record_);

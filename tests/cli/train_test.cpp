@@ -138,6 +138,19 @@ TEST_F(Cli, ResumesFromWhatItIsTold) {
   EXPECT_NE(changed.err.find("seed: 1 -> 9"), std::string::npos) << changed.err;
 }
 
+TEST_F(Cli, CheckpointsEveryZeroAreNone) {
+  must({"train", "--config", config("run"), "--quiet", "--set", "checkpoint.every=0"});
+  EXPECT_FALSE(fs::exists(at("run/checkpoints")));
+  // Finished: other settings are refused; but a run that left nothing to go on from starts anew.
+  EXPECT_EQ(run({"train", "--config", config("run"), "--set", "seed=5"}).code, 2);
+  json record = json::parse(read_file(at("run/run.json")));
+  record["finished"] = false;
+  std::ofstream(at("run/run.json")) << record.dump();
+  must({"train", "--config", config("run"), "--set", "steps=4", "--set", "schedule.warmup_steps=1",
+        "--quiet"});
+  EXPECT_EQ(lines(at("run/log.jsonl")).size(), 4u);
+}
+
 TEST_F(Cli, ADamagedCheckpointIsNamedAndPassedOver) {
   must({"train", "--config", config("run"), "--quiet"});
   const std::string expected = weights(at("run")),
