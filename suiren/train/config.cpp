@@ -147,7 +147,6 @@ void read_optimizer(Section s, OptimizerConfig& o) {
   s.number("grad_clip", o.grad_clip, 0, 1e9);
   s.number("momentum", o.momentum, 0, 1);
   s.get("nesterov", o.nesterov, "true or false");
-  s.number("adam_lr_ratio", o.adam_lr_ratio, 0, 1e3);
   s.finish();
 }
 
@@ -251,7 +250,6 @@ Settings settings_of(const TrainConfig& c) {
           {"optimizer.grad_clip", n(c.optimizer.grad_clip)},
           {"optimizer.momentum", n(c.optimizer.momentum)},
           {"optimizer.nesterov", n(c.optimizer.nesterov)},
-          {"optimizer.adam_lr_ratio", n(c.optimizer.adam_lr_ratio)},
           {"schedule.name", c.schedule_name},
           {"schedule.warmup_steps", n(c.schedule.warmup_steps)},
           {"schedule.decay_steps", n(c.schedule.decay_steps)},

@@ -26,7 +26,6 @@ struct OptimizerConfig {
   double grad_clip = 1.0;  ///< global L2 norm; 0: none
   double momentum = 0.95;  ///< sgd, and muon's hidden matrices
   bool nesterov = true;
-  double adam_lr_ratio = 1.0;  ///< muon: AdamW's share (embeddings, vectors) learns at lr * this
 };
 
 struct TrainConfig {
