@@ -362,8 +362,10 @@ Tensors run_checked(const OpInfo& op, const void* attrs, std::span<const Tensor>
   // An op without a gradient is recorded too: asking for it is an error, never a silent zero.
   const bool recording = wants_grad && grad_enabled();
   if (op.kind == OpKind::kView) {
-    const ViewOf v = op.view(attrs, inputs[0]);
-    Tensors out{inputs[0].alias(v.shape, v.strides, v.offset)};
+    std::optional<ViewOf> v = op.view(attrs, inputs[0]);
+    const Tensor& x = v ? inputs[0] : row_major(inputs[0].detach());
+    if (!v) v = op.view(attrs, x);
+    Tensors out{x.alias(v->shape, v->strides, v->offset)};
     if (recording) record(op, attrs, inputs, out);
     return out;
   }

@@ -55,5 +55,8 @@ std::string describe_attributes(const OpInfo& op, const void* attrs) {
 void detail::wrong_input_count(OpName name, int expected, size_t given) {
   throw Error(ErrorCode::kShape, fmt::format("takes {} inputs, {} given", expected, given), name);
 }
+void detail::wrong_attribute_count(OpName name, int expected, size_t given) {
+  throw Error(ErrorCode::kInvalid, fmt::format("has {} attributes, {} given", expected, given), name);
+}
 
 }  // namespace suiren

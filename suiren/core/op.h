@@ -8,14 +8,16 @@
 //     static constexpr auto fields = std::tuple{field("eps", &Attrs::eps)};
 //     static constexpr DTypes dtypes = kFloating;
 //     static Specs infer(const Attrs&, const TensorSpec& x, const TensorSpec& weight);
-//     static Tensor decompose(const Attrs&, const Tensor& x, const Tensor& weight);   // or reference, or
-//     view static Grads vjp(const Attrs&, const Vjp& c);      // optional with decompose; or  no_gradient =
-//     "why" static Samples samples();
+//     static Tensor decompose(const Attrs&, const Tensor& x, const Tensor& weight);  // or reference; a view
+//                                                                                    // has both it and view
+//     static Grads vjp(const Attrs&, const Vjp& c);  // optional with decompose; or  no_gradient = "why"
+//     static Samples samples();
 //   };
 
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -84,7 +86,7 @@ class Vjp {
 
 enum class OpKind { kPrimitive, kComposite, kView };
 
-/// A view's place in its storage.
+/// A view's place in its storage. A view op returns none when the strides do not allow it: x is copied first.
 struct ViewOf {
   Shape shape;
   Strides strides;
@@ -103,7 +105,7 @@ struct OpInfo {
   int inputs;                            ///< their number; -1: any
   const char* doc;                       ///< one line: the formula
   Specs (*infer)(const void* attrs, std::span<const TensorSpec>);
-  ViewOf (*view)(const void* attrs, const Tensor&);
+  std::optional<ViewOf> (*view)(const void* attrs, const Tensor&);
   Tensors (*decompose)(const void* attrs, std::span<const Tensor>);
   void (*reference)(const void* attrs, std::span<const HostArray>, std::span<HostArray>);
   Grads (*vjp)(const void* attrs, const Vjp&);
@@ -112,6 +114,8 @@ struct OpInfo {
   int attribute_count;
   std::vector<const char*> (*attribute_names)();
   std::shared_ptr<const void> (*copy_attrs)(const void* attrs);
+  /// The attributes from values in the order of attribute_names(): the inverse of `attributes`.
+  std::shared_ptr<const void> (*make_attrs)(std::span<const AttrValue> values);
   Samples (*samples)();
   uint32_t id() const;  ///< interned name
 };
@@ -198,6 +202,20 @@ void to_value(const char* name, const T& x, AttrValue& out) {
   }
 }
 
+template <class T>
+void from_value(const AttrValue& v, T& x) {
+  if constexpr (std::derived_from<T, Dims>) {
+    x = T();
+    for (int i = 0; i < v.size; ++i) x.push_back(v.list[i]);
+  } else if constexpr (std::same_as<T, double>) {
+    x = v.kind == AttrValue::kFloat ? v.f : static_cast<double>(v.i);
+  } else if constexpr (std::same_as<T, DType>) {
+    x = static_cast<DType::Id>(v.i);
+  } else {
+    x = static_cast<T>(v.i);
+  }
+}
+
 template <class Op, class T, size_t... I>
 auto call_infer(const typename Op::Attrs& a, std::span<const T> in, std::index_sequence<I...>) {
   return Op::infer(a, in[I]...);
@@ -209,6 +227,7 @@ auto call_decompose(const typename Op::Attrs& a, std::span<const Tensor> in, std
 inline Tensors as_tensors(Tensor t) { return {std::move(t)}; }
 inline Tensors as_tensors(Tensors t) { return t; }
 [[noreturn]] void wrong_input_count(OpName name, int expected, size_t given);
+[[noreturn]] void wrong_attribute_count(OpName name, int expected, size_t given);
 
 template <class Op>
 struct Erase {
@@ -223,11 +242,11 @@ struct Erase {
       return call_infer<Op>(get(a), in, std::make_index_sequence<size_t(kInputs)>{});
     }
   }
-  static ViewOf view(const void* a, const Tensor& x) {
+  static std::optional<ViewOf> view(const void* a, const Tensor& x) {
     if constexpr (HasView<Op>)
       return Op::view(get(a), x);
     else
-      return {};
+      return std::nullopt;
   }
   static Tensors decompose(const void* a, std::span<const Tensor> in) {
     if constexpr (!HasDecompose<Op>)
@@ -266,6 +285,18 @@ struct Erase {
     return std::apply([](const auto&... f) { return std::vector<const char*>{f.name...}; }, Op::fields);
   }
   static std::shared_ptr<const void> copy(const void* a) { return std::make_shared<Attrs>(get(a)); }
+  static std::shared_ptr<const void> make(std::span<const AttrValue> values) {
+    if (values.size() != size_t{attribute_count()})
+      wrong_attribute_count(Op::name, attribute_count(), values.size());
+    auto attrs = std::make_shared<Attrs>();
+    std::apply(
+        [&](const auto&... f) {
+          size_t i = 0;
+          (from_value(values[i++], (*attrs).*(f.member)), ...);
+        },
+        Op::fields);
+    return attrs;
+  }
 };
 
 }  // namespace detail
@@ -281,8 +312,9 @@ concept CompleteOp = requires {
   Op::fields;
   &Op::infer;
 }
-&&(detail::HasReference<Op> + detail::HasDecompose<Op> + detail::HasView<Op> == 1) &&
-    (detail::HasNoGradient<Op> ? !detail::HasVjp<Op> : (detail::HasVjp<Op> || detail::HasDecompose<Op>));
+&&(detail::HasReference<Op> + detail::HasDecompose<Op> == 1) &&
+    (!detail::HasView<Op> || detail::HasReference<Op>)&&(
+        detail::HasNoGradient<Op> ? !detail::HasVjp<Op> : (detail::HasVjp<Op> || detail::HasDecompose<Op>));
 
 /// The one OpInfo of an op.
 template <CompleteOp Op>
@@ -318,6 +350,7 @@ const OpInfo& op_info() {
       .attribute_count = E::attribute_count(),
       .attribute_names = E::attribute_names,
       .copy_attrs = E::copy,
+      .make_attrs = E::make,
       .samples = Op::samples,
   };
   return info;

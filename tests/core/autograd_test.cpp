@@ -159,7 +159,9 @@ TEST(Graphs, OfAHundredThousandNodesEndWithoutADeepStack) {
     const Tensor x = leaf(1);
     Tensor y = x;
     for (int i = 0; i < 100000; ++i) y = reshape(y, i % 2 ? Shape{} : Shape{1});
-    if (backward) EXPECT_EQ(gradients(y, {x})[0].item(), 1);
+    if (backward) {
+      EXPECT_EQ(gradients(y, {x})[0].item(), 1);
+    }
   }
 }
 

@@ -9,7 +9,6 @@
 
 #include "suiren/base/philox.h"
 #include "suiren/core/dispatch.h"
-#include "suiren/ops/view/view.h"
 
 namespace suiren::suite {
 
@@ -255,11 +254,6 @@ Tensors place_all(std::vector<HostArray>& values, Layout layout) {
 Tensor whole_storage(const Tensor& t) { return t.alias({t.storage()->bytes() / t.dtype().size()}, {1}, 0); }
 
 Tensors call(const OpInfo& op, const void* attrs, const Tensors& inputs) {
-  // A reshape that the strides do not allow copies first; the public function does that.
-  if (std::string_view(op.name) == "reshape") {
-    Specs spec{inputs[0].spec()};
-    return {reshape(inputs[0], op.infer(attrs, spec)[0].shape)};
-  }
   const Tensors outputs = run_op(op, attrs, inputs);
   Tensors all;
   for (size_t i = 0; i < inputs.size(); ++i)
@@ -269,40 +263,6 @@ Tensors call(const OpInfo& op, const void* attrs, const Tensors& inputs) {
 }
 
 namespace {
-
-// Views by index arithmetic: element (i0, i1, ...) of y is which element of x, in row-major order?
-int64_t viewed(const std::string& op, const std::vector<AttrValue>& a, const Shape& x, const Shape& y,
-               int64_t index) {
-  if (op == "reshape") return index;
-  std::vector<int64_t> at(static_cast<size_t>(y.rank())), from(static_cast<size_t>(x.rank()));
-  for (int d = y.rank() - 1; d >= 0; --d) {
-    at[static_cast<size_t>(d)] = index % y[d];
-    index /= y[d];
-  }
-  for (int d = 0; d < x.rank(); ++d) {
-    const auto k = static_cast<size_t>(d);
-    if (op == "slice")
-      from[k] = at[k] * (d == a[0].i ? a[3].i : 1) + (d == a[0].i ? a[1].i : 0);
-    else if (op == "broadcast_to")
-      from[k] = x[d] == 1 ? 0 : at[k + static_cast<size_t>(y.rank() - x.rank())];
-    else if (op == "permute")
-      for (int j = 0; j < y.rank(); ++j)
-        if (a[0].list[j] == d) from[k] = at[static_cast<size_t>(j)];
-  }
-  int64_t flat = 0;
-  for (int d = 0; d < x.rank(); ++d) flat = flat * x[d] + from[static_cast<size_t>(d)];
-  return flat;
-}
-
-std::vector<HostArray> expected_view(const OpInfo& op, const void* attrs, const HostArray& x,
-                                     const TensorSpec& out) {
-  static const std::set<std::string> kKnown{"reshape", "permute", "slice", "broadcast_to"};
-  SR_CHECK_AS(kInternal, kKnown.count(op.name), "the suite has no index arithmetic for the view {}", op.name);
-  HostArray y{out.dtype, out.shape, std::vector<Wide>(static_cast<size_t>(out.shape.numel()))};
-  const auto attributes = op.attributes(attrs);
-  for (int64_t i = 0; i < y.numel(); ++i) y[i] = x[viewed(op.name, attributes, x.shape, y.shape, i)];
-  return {y};
-}
 
 // The parts of a composite in f64: their own references are tested as ops.
 std::vector<HostArray> expected_composite(const OpInfo& op, const void* attrs,
@@ -323,13 +283,12 @@ std::vector<HostArray> expected(const OpInfo& op, const void* attrs, const std::
   Specs in;
   for (const HostArray& a : inputs) in.push_back({a.dtype, a.shape, Device()});
   const Specs specs = op.infer(attrs, in);
-  if (op.kind == OpKind::kView) return expected_view(op, attrs, inputs[0], specs[0]);
   std::vector<HostArray> out;
   for (size_t i = 0; i < inputs.size(); ++i)
     if (op.mutates >> i & 1) out.push_back(inputs[i]);
   for (const TensorSpec& s : specs)
     out.push_back({s.dtype, s.shape, std::vector<Wide>(static_cast<size_t>(s.shape.numel()))});
-  if (op.kind == OpKind::kPrimitive) {
+  if (op.kind != OpKind::kComposite) {
     op.reference(attrs, inputs, out);
     return out;
   }

@@ -1,6 +1,6 @@
 #pragma once
-// The op suite: every op of the registry, tested on its own samples. Nothing here knows a particular op,
-// except the index arithmetic of the views. One process, one thread of tests.
+// The op suite: every op of the registry, tested on its own samples. Nothing here knows a particular op.
+// One process, one thread of tests.
 
 #include <cstdint>
 #include <ostream>
@@ -63,7 +63,7 @@ Tensor whole_storage(const Tensor& t);
 
 /// run_op, and then the inputs that it wrote into, in order, before its outputs.
 Tensors call(const OpInfo& op, const void* attrs, const Tensors& inputs);
-/// The same list, from the op's definition: reference, decomposition in f64, or index arithmetic.
+/// The same list, from the op's definition: reference, or decomposition in f64.
 std::vector<HostArray> expected(const OpInfo& op, const void* attrs, const std::vector<HostArray>& inputs);
 
 /// "" or the first differences, in words. Counts elements into *compared.

@@ -262,7 +262,9 @@ TEST_P(OpGradients, EqualCentralDifferences) {
     if (op().dtypes.has(kF32) && s.only_dtype < 0) check_narrow(p, v, !once, what);
   }
   EXPECT_GT(first, 0) << op().name << " claims a gradient and none was checked";
-  if (!once) EXPECT_GT(second, 0) << op().name << " claims a second derivative and none was checked";
+  if (!once) {
+    EXPECT_GT(second, 0) << op().name << " claims a second derivative and none was checked";
+  }
   totals().gradients += first;
   totals().second_order += second;
 }

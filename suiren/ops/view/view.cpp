@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "suiren/core/dispatch.h"
-#include "suiren/ops/copy/copy.h"
+#include "suiren/ops/common.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/ops/slice_backward/slice_backward.h"
 
@@ -34,6 +34,12 @@ std::optional<Strides> reshaped_strides(const Shape& shape, const Strides& strid
   return out;
 }
 
+// y[i] = x[source(i)] for every element of y; index arithmetic of its own, so that strides are tested by it.
+template <class F>
+void copy_elements(std::span<const HostArray> in, std::span<HostArray> out, F source) {
+  for (int64_t i = 0; i < out[0].numel(); ++i) out[0][i] = in[0][source(i)];
+}
+
 struct Reshape {
   static constexpr OpName name = "reshape";
   static constexpr const char* doc = "the same elements in row-major order under another shape";
@@ -48,8 +54,12 @@ struct Reshape {
                 "x has shape {} with {} elements, which cannot become {}", x.shape, x.shape.numel(), a.shape);
     return {{x.dtype, a.shape, x.device}};
   }
-  static ViewOf view(const Attrs& a, const Tensor& x) {
-    return {a.shape, *reshaped_strides(x.shape(), x.strides(), a.shape), x.offset()};
+  static std::optional<ViewOf> view(const Attrs& a, const Tensor& x) {
+    const auto strides = reshaped_strides(x.shape(), x.strides(), a.shape);
+    return strides ? std::optional(ViewOf{a.shape, *strides, x.offset()}) : std::nullopt;
+  }
+  static void reference(const Attrs&, std::span<const HostArray> in, std::span<HostArray> out) {
+    copy_elements(in, out, [](int64_t i) { return i; });
   }
   static Grads vjp(const Attrs&, const Vjp& c) { return {reshape(c.grad(), c.in_spec(0).shape)}; }
   static Samples samples() {
@@ -88,6 +98,17 @@ struct Permute {
       v.strides.push_back(x.strides()[static_cast<int>(d)]);
     }
     return v;
+  }
+  static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
+    const Strides step = contiguous_strides(in[0].shape);
+    copy_elements(in, out, [&](int64_t i) {
+      int64_t at = 0;
+      for (int d = out[0].shape.rank() - 1; d >= 0; --d) {
+        at += i % out[0].shape[d] * step[static_cast<int>(a.order[d])];
+        i /= out[0].shape[d];
+      }
+      return at;
+    });
   }
   static Grads vjp(const Attrs& a, const Vjp& c) {
     Dims inverse = a.order;
@@ -131,6 +152,13 @@ struct Slice {
     v.strides[axis] *= a.step;
     return v;
   }
+  static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
+    const AxisView x(in[0].shape, a.axis), y(out[0].shape, a.axis);
+    copy_elements(in, out, [&](int64_t i) {
+      const int64_t k = i / y.inners % y.extent;
+      return x.at(i / (y.inners * y.extent), a.begin + k * a.step, i % y.inners);
+    });
+  }
   static Grads vjp(const Attrs& a, const Vjp& c) {
     return {slice_backward(c.grad(), c.in_spec(0).shape, a.axis, a.begin, a.step)};
   }
@@ -168,6 +196,9 @@ struct BroadcastTo {
     }
     return v;
   }
+  static void reference(const Attrs&, std::span<const HostArray> in, std::span<HostArray> out) {
+    copy_elements(in, out, [&](int64_t i) { return broadcast_index(i, out[0].shape, in[0].shape); });
+  }
   static Grads vjp(const Attrs&, const Vjp& c) { return {sum_to(c.grad(), c.in_spec(0).shape)}; }
   static Samples samples() {
     return {sample(Attrs{{4, 3}}, {real({3})}), sample(Attrs{{1, 1}}, {real({1})}),
@@ -194,9 +225,7 @@ Tensor reshape(const Tensor& x, Shape shape) {
                 shape);
     shape[unknown] = x.numel() / known;
   }
-  if (shape == x.shape()) return x;
-  const bool fits = shape.numel() != x.numel() || reshaped_strides(x.shape(), x.strides(), shape).has_value();
-  return dispatch<Reshape>({shape}, fits ? x : copy(x));  // a wrong element count is refused by infer
+  return shape == x.shape() ? x : dispatch<Reshape>({shape}, x);
 }
 
 Tensor permute(const Tensor& x, const Dims& order) {

@@ -1,81 +1,20 @@
 #!/usr/bin/env python3
-"""Writes goldens.json: for every op small cases of values, gradients and second derivatives, from PyTorch in f64.
+"""Writes goldens.json: the cases of the rooms that have no golden.py of their own (golden.py says what a case is).
 
     python3 -m venv venv && venv/bin/pip install torch numpy && venv/bin/python tests/golden/ops/make_ops.py
 
-A case is {op, attrs, inputs, outputs} and, where the op has a gradient,
-  g             one gradient for each output (null: an output that has none)
-  input_grads   d(sum of outputs * g) / d(input)   (null: an input that has none)
-  w             a weight for each input gradient
-  second        d(sum of input_grads * w) / d(input)
-A tensor is [dtype, shape, row-major values]; floats are written so that they read back bit for bit. Ops that
-write into inputs give those inputs, in order, as outputs. Random numbers are Philox 4x32-10 written anew here.
-tests/ops/golden_test.cpp reads the file.
+Attributes are those of the public functions. Random numbers are Philox 4x32-10 written anew here.
 """
 
-import json
 import math
 import pathlib
 
 import torch
 import torch.nn.functional as F
 
-torch.set_default_dtype(torch.float64)
-torch.set_num_threads(1)
-NAMES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.bool: "bool"}
-DTYPES = {name: dtype for dtype, name in NAMES.items()}
+from golden import DTYPES, case, draw, index, write
+
 MASK = (1 << 32) - 1
-cases = []
-
-
-def packed(t):
-    if t is None:
-        return None
-    if t.is_floating_point():
-        values = (t.detach() + torch.zeros_like(t, memory_format=torch.contiguous_format)).reshape(-1).tolist()
-    else:
-        values = [int(x) for x in t.reshape(-1).tolist()]
-    return [NAMES[t.dtype], list(t.shape), values]
-
-
-def draw(*shape, low=-2.0, high=2.0):
-    """Values of three decimals, so that the file stays small."""
-    return torch.round((low + (high - low) * torch.rand(shape)) * 1000) / 1000
-
-
-def index(*shape, below):
-    return torch.randint(0, below, shape)
-
-
-def case(op, f, inputs, attrs=None, constant=(), gradient=True):
-    """One case of `op`; f(*inputs, **attrs) is its meaning. No gradient flows into the inputs in `constant`."""
-    attrs = attrs or {}
-    given = [packed(t) for t in inputs]
-    leaves = [t.clone().requires_grad_() if gradient and t.is_floating_point() and i not in constant else t.clone()
-              for i, t in enumerate(inputs)]
-    outputs = f(*leaves, **attrs)
-    outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
-    entry = {"op": op, "attrs": attrs, "inputs": given, "outputs": [packed(t) for t in outputs]}
-    wanted = [t for t in leaves if t.requires_grad]
-    if gradient:
-        g = [draw(*t.shape).to(t.dtype) if t.requires_grad else None for t in outputs]
-        live = [(t, gi) for t, gi in zip(outputs, g) if gi is not None]
-        grads = grads_of([t for t, _ in live], wanted, [gi for _, gi in live])
-        w = [draw(*t.shape) for t in wanted]
-        second = grads_of([x for x in grads if x.requires_grad], wanted,
-                          [wi for x, wi in zip(grads, w) if x.requires_grad])
-        spread = lambda list_: [list_.pop(0) if t.requires_grad else None for t in leaves]
-        entry["g"] = [packed(t) for t in g]
-        for key, tensors in ("input_grads", grads), ("w", w), ("second", second):
-            entry[key] = [packed(t) for t in spread(list(tensors))]
-    cases.append(entry)
-
-
-def grads_of(outputs, inputs, g):
-    if not outputs:
-        return [torch.zeros_like(t) for t in inputs]
-    found = torch.autograd.grad(outputs, inputs, g, create_graph=True, allow_unused=True)
-    return [torch.zeros_like(t) if x is None else x for x, t in zip(found, inputs)]
 
 
 # --- views, copies, making --------------------------------------------------------------------------------
@@ -374,10 +313,7 @@ def main():
     torch.manual_seed(20)
     for part in moves, random_numbers, elementwise, reductions, softmaxes, products_and_layers, fused_losses, optimizers:
         part()
-    path = pathlib.Path(__file__).with_name("goldens.json")
-    lines = ",\n".join(json.dumps(c, separators=(",", ":"), allow_nan=False) for c in cases)
-    path.write_text(f'{{"torch":"{torch.__version__.split("+")[0]}","cases":[\n{lines}\n]}}\n')
-    print(f"{len(cases)} cases of {len({c['op'] for c in cases})} ops, {path.stat().st_size:,} bytes")
+    write(pathlib.Path(__file__).with_name("goldens.json"))
 
 
 main()
