@@ -5,8 +5,21 @@
  * means absent. No bool, enum, long or bit-field crosses the border. The major version is the symbol's
  * suffix.
  *
- * Threads: the host calls a device from any thread, but never one stream from two threads at the same time.
- * Errors: status codes only; sr_backend.last_error gives the sentence, per thread, until the next call.
+ * Sizes: whoever allocates a struct sets its struct_size and zeroes the rest. A reader uses a field only if
+ * it ends inside struct_size; a chip writes only such fields of what the host hands it, and those that it
+ * knows.
+ *
+ * Lifetimes: sr_op, its tensors, attributes and all that they point to are valid only during op_query or
+ * op_run; an asynchronous chip copies what it needs. Handles live until they are freed. mem_free takes effect
+ * after all work queued so far on the device's streams: waiting for it, or freeing later, is the chip's duty.
+ * Closing, destroying or freeing NULL does nothing, and so does closing a device that is closed already.
+ *
+ * Threads: functions of a device are called from several threads at the same time; functions that take a
+ * stream are called for one stream from one thread at a time, unless sr_device_info.concurrent_stream is 1.
+ *
+ * Errors: status codes only; sr_backend.last_error gives the sentence, per thread, until that thread's next
+ * call. An error that is found after op_run or copy returned SR_OK is late: the next stream_sync, or the next
+ * copy that waits, reports it once. The stream goes on after it.
  */
 #ifndef SUIREN_BACKEND_H
 #define SUIREN_BACKEND_H
@@ -23,7 +36,7 @@ typedef int32_t sr_status;
 #define SR_ERROR_INVALID 1 /* an argument is wrong; from op_run: a value, such as an index out of range */
 #define SR_ERROR_OUT_OF_MEMORY 2 /* the device has not that much memory */
 #define SR_ERROR_UNSUPPORTED 3   /* an unknown thing: never abort, return this */
-#define SR_ERROR_DEVICE 4        /* the device failed; asynchronous errors surface in stream_sync */
+#define SR_ERROR_DEVICE 4        /* the device failed */
 
 /* Element types. Block-quantized formats will have numbers from 64 and a block descriptor. */
 #define SR_F64 0
@@ -102,14 +115,18 @@ typedef struct sr_op {
 
 #define SR_SUPPORT_NO 0
 #define SR_SUPPORT_NATIVE 1
-#define SR_SUPPORT_NEEDS_CONTIGUOUS 2 /* ask again with row-major inputs */
+/* Ask again with row-major inputs: the host copies those that are strided. When the answer is the same
+ * although all are row-major, it copies those whose offset is not 0; a fresh allocation has the device's
+ * alignment. */
+#define SR_SUPPORT_NEEDS_CONTIGUOUS 2
 
 typedef struct sr_support {
   uint32_t struct_size;
   uint32_t level;
-  sr_plan plan; /* valid when NATIVE; taken again by op_run for calls of equal dtypes, dims and attributes */
+  sr_plan
+      plan; /* valid when NATIVE; for op_run of calls with equal dtypes, dims, strides, offsets, attributes */
   uint64_t workspace;    /* bytes of scratch that op_run wants; the host provides them */
-  uint32_t accumulation; /* dtype in which sums are kept */
+  uint32_t accumulation; /* dtype in which sums are kept: results are judged by it */
   uint32_t reserved;
   const char* reason; /* why NO, or the kernel's name when NATIVE; static */
 } sr_support;
@@ -126,32 +143,42 @@ typedef struct sr_device_info {
   uint64_t alignment;        /* of every allocation, bytes */
   uint64_t memory_total;     /* bytes; 0: unknown */
   char name[64];
+  uint32_t
+      concurrent_stream; /* 1: one stream takes calls from several threads at once; 0: the host takes turns */
+  uint32_t reserved;
+  double bandwidth;      /* of the device's memory, bytes a second; 0: unknown */
+  double peak_flops[16]; /* multiplications and additions a second, by dtype number; 0: unknown or none */
 } sr_device_info;
 
-/* The table of a chip. The first thirteen functions are required; NULL elsewhere means absent. */
+/* The table of a chip: static, the same at every call. The first thirteen functions are required; NULL
+ * elsewhere means absent. */
 typedef struct sr_backend {
   uint32_t struct_size;
   uint32_t abi_minor;
-  const char* kind;    /* "cpu", "cuda", "npu": what stands before the colon in --device cpu:0 */
+  const char* kind;    /* "cpu", "cuda", "npu": lower case; stands before the colon in --device cpu:0 */
   const char* version; /* of the plug-in, for people */
 
   uint32_t (*device_count)(void);
+  /* May be called more than once; each success has its own device_close. */
   sr_status (*device_open)(uint32_t index, const sr_device_options* options, sr_device* out);
-  void (*device_close)(sr_device device);
+  void (*device_close)(sr_device device); /* waits for the queues, then frees what is left of the device */
   sr_status (*device_info)(sr_device device, sr_device_info* out);
 
-  sr_status (*mem_alloc)(sr_device device, uint64_t bytes, sr_memory* out);
+  sr_status (*mem_alloc)(sr_device device, uint64_t bytes, sr_memory* out); /* 0 bytes: a handle of its own */
   void (*mem_free)(sr_device device, sr_memory memory);
-  /* Copies bytes. A NULL memory means that the host pointer beside it is used. Ordered in the stream; with a
-   * host pointer the call returns when the host's bytes may be touched again. */
+  /* Copies bytes, ordered in the stream. A NULL memory means that the host pointer beside it is used; then
+   * the call first waits for all work queued so far, and returns when the host's bytes may be touched again.
+   * Past the end of an allocation: SR_ERROR_INVALID. */
   sr_status (*copy)(sr_stream stream, sr_memory to, uint64_t to_offset, void* to_host, sr_memory from,
                     uint64_t from_offset, const void* from_host, uint64_t bytes);
 
   sr_status (*stream_create)(sr_device device, sr_stream* out);
   void (*stream_destroy)(sr_stream stream);
-  sr_status (*stream_sync)(sr_stream stream);
+  sr_status (*stream_sync)(sr_stream stream); /* waits for all work queued so far */
 
+  /* How the chip would run `op`: outputs have no memory yet. An unknown op: SR_OK with SR_SUPPORT_NO. */
   sr_status (*op_query)(sr_device device, const sr_op* op, sr_support* out);
+  /* Queues the op. `workspace` has at least sr_support.workspace bytes, or is NULL when that was 0. */
   sr_status (*op_run)(sr_stream stream, sr_plan plan, const sr_op* op, sr_memory workspace);
   const char* (*last_error)(void);
 

@@ -48,7 +48,10 @@ void* pointer(sr_memory memory) { return memory; }
 
 uint32_t device_count() { return 1; }
 sr_status device_open(uint32_t index, const sr_device_options*, sr_device* out) {
-  if (index != 0) return SR_ERROR_INVALID;
+  if (index != 0) {
+    last_error_text = "there is one CPU, number 0";
+    return SR_ERROR_INVALID;
+  }
   *out = &the_device;
   return SR_OK;
 }
@@ -59,6 +62,7 @@ sr_status device_info(sr_device, sr_device_info* out) {
     out->host_addressable = 1;
     out->alignment = kAlignment;
     out->memory_total = static_cast<uint64_t>(cpu_info().memory_total);
+    out->concurrent_stream = 1;
     std::snprintf(out->name, sizeof out->name, "%s", cpu_info().model.c_str());
   });
 }
@@ -113,7 +117,7 @@ sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
     out->level = SR_SUPPORT_NATIVE;
     out->plan = reinterpret_cast<sr_plan>(const_cast<Kernel*>(k));
     out->workspace = k->scratch_bytes ? k->scratch_bytes(call) : 0;
-    out->accumulation = SR_F32;
+    out->accumulation = op->tensors[op->tensor_count - 1].dtype == SR_F64 ? SR_F64 : SR_F32;
     out->reason = k->name;
     return SR_OK;
   }
