@@ -1,4 +1,4 @@
-#include "tests/ops/suite.h"
+#include "suiren/conform/harness.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "suiren/base/philox.h"
 #include "suiren/core/dispatch.h"
 
-namespace suiren::suite {
+namespace suiren::conform {
 
 Tolerance tolerance(DType d) {
   switch (d.id()) {
@@ -31,11 +31,6 @@ const char* layout_name(Layout layout) {
   static constexpr const char* kNames[] = {"contiguous", "shifted",         "transposed",
                                            "sliced",     "broadcast first", "broadcast last"};
   return kNames[static_cast<int>(layout)];
-}
-
-Totals& totals() {
-  static Totals t;
-  return t;
 }
 
 bool has_real_input(const Sample& s) {
@@ -244,10 +239,10 @@ Tensor place(HostArray& values, Layout layout, const Device& device) {
   return from_host_array(memory, device).alias(values.shape, p.strides, p.offset);
 }
 
-Tensors place_all(std::vector<HostArray>& values, Layout layout) {
+Tensors place_all(std::vector<HostArray>& values, Layout layout, const Device& device) {
   Tensors list;
   for (HostArray& a : values)
-    list.push_back(place(a, applies(layout, a.shape) ? layout : Layout::kContiguous));
+    list.push_back(place(a, applies(layout, a.shape) ? layout : Layout::kContiguous, device));
   return list;
 }
 
@@ -366,4 +361,4 @@ std::string describe(const OpInfo& op, const Sample& s, DType dtype) {
   return text;
 }
 
-}  // namespace suiren::suite
+}  // namespace suiren::conform
