@@ -5,46 +5,85 @@
 #include <type_traits>
 
 #include "backends/cpu/convert.h"
+#include "backends/cpu/elementwise.h"
 #include "backends/cpu/simd/targets.h"
-#include "backends/cpu/stage.h"
-#include "backends/cpu/walk.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/kernels/unary.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 // After foreach_target.h, so that it is compiled for each target.
-#include "backends/cpu/simd/vector-inl.h"
+#include "backends/cpu/simd/math-inl.h"
 
 #ifndef SUIREN_UNARY_ONCE
 #define SUIREN_UNARY_ONCE
 namespace suiren::cpu {
 namespace {
 
-/// The functions, by place in the tables below.
-enum Unary : int {
-  kNeg,
-  kAbs,
-  kExp,
-  kLog,
-  kSqrt,
-  kRsqrt,
-  kReciprocal,
-  kSquare,
-  kTanh,
-  kSigmoid,
-  kSilu,
-  kRelu,
-  kGelu,
-  kErf,
-  kSin,
-  kCos,
-  kSign,
-  kFloor,
-  kUnaryCount
-};
+// ROW(function, op) for each: first those that cost little, then those that cost an exp or more.
+// clang-format off
+#define SUIREN_UNARY(ROW) \
+  ROW(kNeg, "neg") ROW(kAbs, "abs") ROW(kSign, "sign") ROW(kRelu, "relu") ROW(kFloor, "floor")              \
+  ROW(kCeil, "ceil") ROW(kTrunc, "trunc") ROW(kRound, "round") ROW(kSquare, "square")                       \
+  ROW(kSoftsign, "softsign") ROW(kHardsigmoid, "hardsigmoid") ROW(kHardswish, "hardswish")                  \
+  ROW(kSqrt, "sqrt") ROW(kRsqrt, "rsqrt") ROW(kReciprocal, "reciprocal") ROW(kExp, "exp")                   \
+  ROW(kExp2, "exp2") ROW(kExpm1, "expm1") ROW(kLog, "log") ROW(kLog1p, "log1p") ROW(kLog2, "log2")          \
+  ROW(kLog10, "log10") ROW(kTanh, "tanh") ROW(kSinh, "sinh") ROW(kCosh, "cosh") ROW(kAsinh, "asinh")        \
+  ROW(kAcosh, "acosh") ROW(kAtanh, "atanh") ROW(kSin, "sin") ROW(kCos, "cos") ROW(kTan, "tan")              \
+  ROW(kAsin, "asin") ROW(kAcos, "acos") ROW(kAtan, "atan") ROW(kErf, "erf") ROW(kErfc, "erfc")              \
+  ROW(kSigmoid, "sigmoid") ROW(kSilu, "silu") ROW(kGelu, "gelu") ROW(kGeluTanh, "gelu_tanh")                \
+  ROW(kLogSigmoid, "log_sigmoid") ROW(kMish, "mish") ROW(kSelu, "selu")
+// clang-format on
 
-// f(x) in T, for the dtypes without vector code and the functions without vector form.
+#define ROW(function, op) function,
+enum Unary : int { SUIREN_UNARY(ROW) kUnaryCount };
+#undef ROW
+
+constexpr double kSeluScale = 1.0507009873554804934, kSeluAlpha = 1.6732632423543772848;
+
+// f(x) of floats, for functions of the C library and what is made of them.
+template <int F, class T>
+T library(T x) {
+  if constexpr (F == kExp) return std::exp(x);
+  if constexpr (F == kExp2) return std::exp2(x);
+  if constexpr (F == kExpm1) return std::expm1(x);
+  if constexpr (F == kLog) return std::log(x);
+  if constexpr (F == kLog1p) return std::log1p(x);
+  if constexpr (F == kLog2) return std::log2(x);
+  if constexpr (F == kLog10) return std::log10(x);
+  if constexpr (F == kTanh) return std::tanh(x);
+  if constexpr (F == kSinh) return std::sinh(x);
+  if constexpr (F == kCosh) return std::cosh(x);
+  if constexpr (F == kAsinh) return std::asinh(x);
+  if constexpr (F == kAcosh) return std::acosh(x);
+  if constexpr (F == kAtanh) return std::atanh(x);
+  if constexpr (F == kSin) return std::sin(x);
+  if constexpr (F == kCos) return std::cos(x);
+  if constexpr (F == kTan) return std::tan(x);
+  if constexpr (F == kAsin) return std::asin(x);
+  if constexpr (F == kAcos) return std::acos(x);
+  if constexpr (F == kAtan) return std::atan(x);
+  if constexpr (F == kErf) return std::erf(x);
+  if constexpr (F == kErfc) return std::erfc(x);
+  if constexpr (F == kSigmoid) return 1 / (1 + std::exp(-x));
+  if constexpr (F == kSilu) return x / (1 + std::exp(-x));
+  if constexpr (F == kGelu) return T(0.5) * x * std::erfc(-x * T(0.70710678118654752440));
+  if constexpr (F == kGeluTanh)
+    return x / (1 + std::exp(T(-2 * 0.79788456080286535588) * (x + T(0.044715) * x * x * x)));
+  if constexpr (F == kLogSigmoid) return x < 0 ? x - std::log1p(std::exp(x)) : -std::log1p(std::exp(-x));
+  if constexpr (F == kMish) return x * std::tanh(std::log1p(std::exp(x)));
+  if constexpr (F == kSelu) return T(kSeluScale) * (x > 0 ? x : T(kSeluAlpha) * std::expm1(x));
+  return x;
+}
+
+// min(max(x + 3, 0), 6); NaN passes.
+template <class T>
+T six(T x) {
+  const T y = x + 3;
+  return y < 0 ? T(0) : y > 6 ? T(6) : y;
+}
+
+// f(x) in T, for the dtypes without vector code.
 template <int F, class T>
 T scalar(T x) {
   constexpr bool real = std::is_floating_point_v<T>;
@@ -57,20 +96,18 @@ T scalar(T x) {
   if constexpr (F == kSign) return x > T(0) ? T(1) : x < T(0) ? T(-1) : x;
   if constexpr (F == kRelu) return x <= T(0) ? T(0) : x;
   if constexpr (real) {
+    if constexpr (F == kFloor) return std::floor(x);
+    if constexpr (F == kCeil) return std::ceil(x);
+    if constexpr (F == kTrunc) return std::trunc(x);
+    if constexpr (F == kRound) return std::nearbyint(x);
     if constexpr (F == kSquare) return x * x;
-    if constexpr (F == kExp) return std::exp(x);
-    if constexpr (F == kLog) return std::log(x);
+    if constexpr (F == kSoftsign) return x / (1 + std::fabs(x));
+    if constexpr (F == kHardsigmoid) return six(x) / 6;
+    if constexpr (F == kHardswish) return x * six(x) / 6;
     if constexpr (F == kSqrt) return std::sqrt(x);
     if constexpr (F == kRsqrt) return 1 / std::sqrt(x);
     if constexpr (F == kReciprocal) return 1 / x;
-    if constexpr (F == kTanh) return std::tanh(x);
-    if constexpr (F == kSigmoid) return 1 / (1 + std::exp(-x));
-    if constexpr (F == kSilu) return x / (1 + std::exp(-x));
-    if constexpr (F == kGelu) return T(0.5) * x * std::erfc(-x * T(0.70710678118654752440));
-    if constexpr (F == kErf) return std::erf(x);
-    if constexpr (F == kSin) return std::sin(x);
-    if constexpr (F == kCos) return std::cos(x);
-    if constexpr (F == kFloor) return std::floor(x);
+    return library<F>(x);
   }
   return x;
 }
@@ -83,33 +120,82 @@ HWY_BEFORE_NAMESPACE();
 namespace suiren::cpu::HWY_NAMESPACE {
 namespace {
 
+// Functions made of others.
+template <int F>
+HWY_INLINE V composed(V x) {
+  const V zero = hn::Zero(F32()), one = set(1.0f);
+  if constexpr (F == kSoftsign) return hn::Div(x, hn::Add(one, hn::Abs(x)));
+  if constexpr (F == kSilu) return hn::Div(x, hn::Add(one, exp(hn::Neg(x))));
+  if constexpr (F == kGelu) {
+    const V half = hn::Mul(set(0.5f), erfc_positive(hn::Mul(hn::Abs(x), set(0.707106781186547524f))));
+    return hn::Mul(x, hn::IfThenElse(hn::Lt(x, zero), half, hn::Sub(one, half)));
+  }
+  if constexpr (F == kGeluTanh) {
+    const V u = hn::Mul(x, hn::MulAdd(hn::Mul(x, x), set(0.044715f), one));
+    return hn::Div(x, hn::Add(one, exp(hn::Mul(u, set(-1.59576912160573071f)))));
+  }
+  if constexpr (F == kLogSigmoid) {
+    const V rest = log1p(exp(hn::Neg(hn::Abs(x))));
+    return hn::Sub(hn::IfThenElse(hn::Gt(x, zero), zero, x), rest);
+  }
+  if constexpr (F == kMish) {  // tanh(ln(1 + e)) = (e^2 + 2 e) / (e^2 + 2 e + 2)
+    const V e = exp(hn::Min(set(20.0f), x)), n = hn::Mul(e, hn::Add(e, set(2.0f)));
+    return hn::Mul(x, hn::Div(n, hn::Add(n, set(2.0f))));
+  }
+  if constexpr (F == kSelu) {
+    const V scale = set(static_cast<float>(kSeluScale));
+    const V low = set(static_cast<float>(kSeluScale * kSeluAlpha));
+    return hn::IfThenElse(hn::Gt(x, zero), hn::Mul(scale, x), hn::Mul(low, expm1(x)));
+  }
+  const V bounded = min_nan(max_nan(hn::Add(x, set(3.0f)), zero), set(6.0f));
+  const V sixth = set(0.166666666666666667f);
+  return F == kHardswish ? hn::Mul(hn::Mul(x, bounded), sixth) : hn::Mul(bounded, sixth);
+}
+
 template <int F>
 HWY_INLINE V apply(V x) {
   const V zero = hn::Zero(F32()), one = set(1.0f);
   if constexpr (F == kNeg) return hn::Neg(x);
   if constexpr (F == kAbs) return hn::Abs(x);
-  if constexpr (F == kExp) return exp(x);
-  if constexpr (F == kLog) return log(x);
+  if constexpr (F == kSign)
+    return hn::IfThenElse(hn::Gt(x, zero), one, hn::IfThenElse(hn::Lt(x, zero), set(-1.0f), x));
+  if constexpr (F == kRelu) return hn::IfThenElse(hn::Le(x, zero), zero, x);
+  if constexpr (F == kFloor) return hn::Floor(x);
+  if constexpr (F == kCeil) return hn::Ceil(x);
+  if constexpr (F == kTrunc) return hn::Trunc(x);
+  if constexpr (F == kRound) return hn::Round(x);
+  if constexpr (F == kSquare) return hn::Mul(x, x);
   if constexpr (F == kSqrt) return hn::Sqrt(x);
   if constexpr (F == kRsqrt) return hn::Div(one, hn::Sqrt(x));
   if constexpr (F == kReciprocal) return hn::Div(one, x);
-  if constexpr (F == kSquare) return hn::Mul(x, x);
+  if constexpr (F == kExp) return exp(x);
+  if constexpr (F == kExp2) return exp2(x);
+  if constexpr (F == kExpm1) return expm1(x);
+  if constexpr (F == kLog) return log(x);
+  if constexpr (F == kLog1p) return log1p(x);
+  if constexpr (F == kLog2) return log2(x);
+  if constexpr (F == kLog10) return log10(x);
   if constexpr (F == kTanh) return tanh(x);
+  if constexpr (F == kSinh) return sinh(x);
+  if constexpr (F == kCosh) return cosh(x);
+  if constexpr (F == kAsinh) return asinh(x);
+  if constexpr (F == kAcosh) return acosh(x);
+  if constexpr (F == kAtanh) return atanh(x);
+  if constexpr (F == kSin) return sin(x);
+  if constexpr (F == kCos) return cos(x);
+  if constexpr (F == kTan) return tan(x);
+  if constexpr (F == kAsin) return asin(x);
+  if constexpr (F == kAcos) return acos(x);
+  if constexpr (F == kAtan) return atan(x);
+  if constexpr (F == kErf) return erf(x);
+  if constexpr (F == kErfc) return erfc(x);
   if constexpr (F == kSigmoid) return sigmoid(x);
-  if constexpr (F == kSilu) return hn::Div(x, hn::Add(one, exp(hn::Neg(x))));
-  if constexpr (F == kRelu) return hn::IfThenElse(hn::Le(x, zero), zero, x);
-  if constexpr (F == kSign)
-    return hn::IfThenElse(hn::Gt(x, zero), one, hn::IfThenElse(hn::Lt(x, zero), set(-1.0f), x));
-  return hn::Floor(x);
+  return composed<F>(x);
 }
 
 template <int F>
 void unary_row(const float* x, float* y, int64_t n) {
   for_vectors(n, [x, y](auto in, auto out) SUIREN_STEP { out(apply<F>(in(x)), y); });
-}
-template <int F>
-void scalar_row(const float* x, float* y, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(scalar<F>(static_cast<double>(x[i])));
 }
 
 void clamp_row(const float* x, float* y, int64_t n, float low, float high) {
@@ -118,11 +204,9 @@ void clamp_row(const float* x, float* y, int64_t n, float low, float high) {
 }
 
 using RowFunction = void (*)(const float*, float*, int64_t);
-constexpr RowFunction unary_rows[kUnaryCount] = {
-    unary_row<kNeg>,   unary_row<kAbs>,        unary_row<kExp>,    unary_row<kLog>,  unary_row<kSqrt>,
-    unary_row<kRsqrt>, unary_row<kReciprocal>, unary_row<kSquare>, unary_row<kTanh>, unary_row<kSigmoid>,
-    unary_row<kSilu>,  unary_row<kRelu>,       scalar_row<kGelu>,  scalar_row<kErf>, scalar_row<kSin>,
-    scalar_row<kCos>,  unary_row<kSign>,       unary_row<kFloor>};
+#define ROW(function, op) unary_row<function>,
+constexpr RowFunction unary_rows[kUnaryCount] = {SUIREN_UNARY(ROW)};
+#undef ROW
 
 }  // namespace
 }  // namespace suiren::cpu::HWY_NAMESPACE
@@ -132,34 +216,13 @@ HWY_AFTER_NAMESPACE();
 namespace suiren::cpu {
 namespace {
 
-// row(x, y, n) over an operand that computes in f32, staged where it has to be.
-void through_f32(const Call& c, int64_t grain, FunctionRef<void(const float*, float*, int64_t)> row) {
-  const DType dtype = dtype_of_operand(c.in(0).dtype());
-  const Walk walk({c.out(0), c.in(0)}, {dtype.size(), dtype.size()});
-  walk.run(grain, [&](int64_t n, char* const* p, const int64_t* s) {
-    if (dtype == kF32 && s[1] == 4)
-      return row(reinterpret_cast<const float*>(p[1]), reinterpret_cast<float*>(p[0]), n);
-    float x[kStage], y[kStage];
-    for (int64_t i = 0; i < n; i += kStage) {
-      const int64_t part = std::min(kStage, n - i);
-      stage(dtype, p[1] + i * s[1], s[1], x, part);
-      row(x, y, part);
-      unstage(dtype, y, p[0] + i * s[0], s[0], part);
-    }
-  });
-}
-
 template <int F, class T>
 void plain_row(int64_t n, char* const* p, const int64_t* s) {
   T* y = reinterpret_cast<T*>(p[0]);
   for (int64_t i = 0; i < n; ++i) y[i] = scalar<F>(*reinterpret_cast<const T*>(p[1] + i * s[1]));
 }
 
-constexpr int64_t grain_of(int f) {
-  return f == kGelu || f == kErf || f == kSin || f == kCos        ? kGrainSlow
-         : f == kExp || (f >= kLog && f <= kSilu && f != kSquare) ? kGrainMath
-                                                                  : kGrainCheap;
-}
+constexpr int64_t grain_of(int f) { return f <= kHardswish ? kGrainCheap : kGrainMath; }
 constexpr bool takes_integers(int f) { return f == kNeg || f == kAbs || f == kSign || f == kRelu; }
 
 template <int F>
@@ -209,27 +272,11 @@ void clamp(const Call& c, void*) {
 
 Reason accepts_numbers(const Call& c) { return c.in(0).dtype() == SR_BOOL ? "dtype" : nullptr; }
 
+#define ROW(function, op) unary<function>(op),
 constexpr Kernel kKernels[] = {
-    unary<kNeg>("neg"),
-    unary<kAbs>("abs"),
-    unary<kExp>("exp"),
-    unary<kLog>("log"),
-    unary<kSqrt>("sqrt"),
-    unary<kRsqrt>("rsqrt"),
-    unary<kReciprocal>("reciprocal"),
-    unary<kSquare>("square"),
-    unary<kTanh>("tanh"),
-    unary<kSigmoid>("sigmoid"),
-    unary<kSilu>("silu"),
-    unary<kRelu>("relu"),
-    unary<kGelu>("gelu"),
-    unary<kErf>("erf"),
-    unary<kSin>("sin"),
-    unary<kCos>("cos"),
-    unary<kSign>("sign"),
-    unary<kFloor>("floor"),
-    {"clamp", "elementwise", 10, accepts_numbers, nullptr, clamp},
+    SUIREN_UNARY(ROW){"clamp", "elementwise", 10, accepts_numbers, nullptr, clamp},
 };
+#undef ROW
 
 }  // namespace
 

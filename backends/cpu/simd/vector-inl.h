@@ -115,7 +115,8 @@ HWY_INLINE V exp_nonpositive(V x) {
   return hn::IfThenZeroElse(hn::Lt(x, set(-87.0f)), y);
 }
 
-HWY_INLINE V log(V x) {
+// x = 2^n m with m in [sqrt(1/2), sqrt 2), less 1.
+HWY_INLINE V split_power(V x, V& n) {
   const V tiny = set(1.17549435e-38f);
   const M subnormal = hn::Lt(x, tiny);
   const V scaled = hn::IfThenElse(subnormal, hn::Mul(x, set(33554432.0f)), x);  // 2^25
@@ -123,11 +124,13 @@ HWY_INLINE V log(V x) {
   auto e = hn::Sub(hn::ShiftRight<23>(bits), hn::Set(I32(), 126));
   e = hn::Sub(e, hn::And(hn::BitCast(I32(), hn::VecFromMask(F32(), subnormal)), hn::Set(I32(), 25)));
   V m = hn::BitCast(F32(), hn::Or(hn::And(bits, hn::Set(I32(), 0x007fffff)), hn::Set(I32(), 0x3f000000)));
-  V n = hn::ConvertTo(F32(), e);
-  const M low = hn::Lt(m, set(0.707106781186547524f));  // m in [0.5, 1) -> [sqrt(1/2), sqrt 2)
+  n = hn::ConvertTo(F32(), e);
+  const M low = hn::Lt(m, set(0.707106781186547524f));  // m in [0.5, 1)
   n = hn::Sub(n, hn::IfThenElseZero(low, set(1.0f)));
-  m = hn::Sub(hn::Add(m, hn::IfThenElseZero(low, m)), set(1.0f));
-  const V z = hn::Mul(m, m);
+  return hn::Sub(hn::Add(m, hn::IfThenElseZero(low, m)), set(1.0f));
+}
+// ln(1 + m) - m + m^2 / 2 for the m of split_power, z = m^2.
+HWY_INLINE V log_polynomial(V m, V z) {
   V p = set(7.0376836292e-2f);
   p = hn::MulAdd(p, m, set(-1.1514610310e-1f));
   p = hn::MulAdd(p, m, set(1.1676998740e-1f));
@@ -137,14 +140,23 @@ HWY_INLINE V log(V x) {
   p = hn::MulAdd(p, m, set(2.0000714765e-1f));
   p = hn::MulAdd(p, m, set(-2.4999993993e-1f));
   p = hn::MulAdd(p, m, set(3.3333331174e-1f));
-  V y = hn::Mul(hn::Mul(p, m), z);
-  y = hn::MulAdd(n, set(-2.12194440e-4f), y);
-  y = hn::NegMulAdd(set(0.5f), z, y);
-  y = hn::MulAdd(n, set(0.693359375f), hn::Add(m, y));
+  return hn::Mul(hn::Mul(p, m), z);
+}
+// A logarithm y of x, with what it is at 0 and infinity, below 0 and of NaN.
+HWY_INLINE V log_at_limits(V x, V y) {
   const V infinity = hn::Inf(F32());
   y = hn::IfThenElse(hn::Eq(x, infinity), infinity, y);
   y = hn::IfThenElse(hn::Eq(x, hn::Zero(F32())), hn::Neg(infinity), y);
   return hn::IfThenElse(hn::Or(hn::Lt(x, hn::Zero(F32())), hn::IsNaN(x)), hn::NaN(F32()), y);
+}
+HWY_INLINE V log(V x) {
+  V n;
+  const V m = split_power(x, n), z = hn::Mul(m, m);
+  V y = log_polynomial(m, z);
+  y = hn::MulAdd(n, set(-2.12194440e-4f), y);
+  y = hn::NegMulAdd(set(0.5f), z, y);
+  y = hn::MulAdd(n, set(0.693359375f), hn::Add(m, y));
+  return log_at_limits(x, y);
 }
 
 // 1 / (1 + e^-x), from e^-|x| so that nothing overflows: tiny results are as good as their format.

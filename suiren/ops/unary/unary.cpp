@@ -3,8 +3,13 @@
 #include <cmath>
 
 #include "suiren/core/dispatch.h"
+#include "suiren/ops/activation/activation.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/common.h"
+#include "suiren/ops/compare/compare.h"
+#include "suiren/ops/full/full.h"
+#include "suiren/ops/where/where.h"
 
 namespace suiren {
 namespace {
@@ -12,6 +17,11 @@ namespace {
 constexpr Wide kTwoOverRootPi = 1.12837916709551257389615890312154517L;  // 2 / sqrt(pi)
 constexpr Wide kRootHalf = 0.70710678118654752440084436210484904L;       // sqrt(1 / 2)
 constexpr double kRootTwoPi = 2.5066282746310005024;                     // sqrt(2 pi)
+constexpr Wide kLn2 = 0.69314718055994530941723212145817657L, kLn10 = 2.30258509299404568401799145468436421L;
+constexpr Wide kRootTwoOverPi = 0.79788456080286535587989211986876374L;  // sqrt(2 / pi)
+constexpr Wide kCubic = 0.044715L;                                       // of gelu's tanh form
+constexpr Wide kSeluScale = 1.0507009873554804934193349852946L,
+               kSeluAlpha = 1.6732632423543772848170429916717L;
 
 // What every row of the table shares.
 template <class Row>
@@ -69,7 +79,33 @@ enum Keeps : uint32_t { kNothing = 0, kX = 1, kY = 2 };  // what the tape keeps 
 // The density of the standard normal distribution, and its integral.
 Tensor normal_density(const Tensor& x) { return exp(square(x) * -0.5) / kRootTwoPi; }
 Tensor normal_integral(const Tensor& x) { return (erf(x * static_cast<double>(kRootHalf)) + 1) * 0.5; }
+Tensor erf_slope(const Tensor& x) { return exp(-square(x)) * static_cast<double>(kTwoOverRootPi); }
 Tensor silu_slope(const Tensor& x, const Tensor& s) { return s * (1 + x * (1 - s)); }  // s = sigmoid(x)
+
+Wide gelu_argument(Wide x) { return kRootTwoOverPi * (x + kCubic * x * x * x); }
+// t = tanh(u), u = sqrt(2 / pi) (x + 0.044715 x^3): (1 + t) / 2 + x (1 - t^2) u' / 2.
+Tensor gelu_tanh_slope(const Tensor& x) {
+  constexpr auto root = static_cast<double>(kRootTwoOverPi), cubic = static_cast<double>(kCubic);
+  const Tensor z = square(x), t = tanh(x * (z * cubic + 1) * root);
+  return (t + 1) * 0.5 + x * (1 - square(t)) * (z * (3 * cubic) + 1) * (0.5 * root);
+}
+// t = tanh(softplus(x)): t + x (1 - t^2) sigmoid(x).
+Tensor mish_slope(const Tensor& x) {
+  const Tensor t = tanh(softplus(x));
+  return t + x * (1 - square(t)) * sigmoid(x);
+}
+Tensor number(double value, const Tensor& beside) { return full({}, value, beside.dtype(), beside.device()); }
+Tensor selu_slope(const Tensor& y) {
+  const Tensor positive = gt(y.detach(), number(0, y));
+  return where(positive, number(static_cast<double>(kSeluScale), y),
+               y + static_cast<double>(kSeluScale * kSeluAlpha));
+}
+// 1 where |x| < 3, else 0: where the hard functions bend.
+Tensor bends(const Tensor& x) { return cast(lt(abs(x.detach()), number(3, x)), x.dtype()); }
+Tensor hardswish_slope(const Tensor& x) {
+  return bends(x) * (x / 3 + 0.5) + cast(ge(x.detach(), number(3, x)), x.dtype());
+}
+Wide six(Wide x) { return std::isnan(x) ? x : std::fmin(std::fmax(x + 3, Wide{0}), Wide{6}); }
 
 // clang-format off
 UNARY(Neg,        "neg",        "y = -x",                          kNumbers,  -2,  2,  -x,                                     kNothing, -g)
@@ -85,11 +121,36 @@ UNARY(Tanh,       "tanh",       "y = tanh(x)",                     kFloating, -3
 UNARY(Sigmoid,    "sigmoid",    "y = 1 / (1 + e^-x)",              kFloating, -6,  6,  1 / (1 + std::exp(-x)),                 kY, g * (y * (1 - y)))
 UNARY(Silu,       "silu",       "y = x / (1 + e^-x)",              kFloating, -6,  6,  x / (1 + std::exp(-x)),                 kX, g * silu_slope(x, sigmoid(x)))
 UNARY(Gelu,       "gelu",       "y = x (1 + erf(x / sqrt 2)) / 2", kFloating, -3,  3,  x * (1 + std::erf(x * kRootHalf)) / 2,  kX, g * (normal_integral(x) + x * normal_density(x)))
-UNARY(Erf,        "erf",        "y = erf(x)",                      kFloating, -3,  3,  std::erf(x),                            kX, g * exp(-square(x)) * static_cast<double>(kTwoOverRootPi))
+UNARY(Erf,        "erf",        "y = erf(x)",                      kFloating, -3,  3,  std::erf(x),                            kX, g * erf_slope(x))
 UNARY(Sin,        "sin",        "y = sin(x)",                      kFloating, -6,  6,  std::sin(x),                            kX, g * cos(x))
 UNARY(Cos,        "cos",        "y = cos(x)",                      kFloating, -6,  6,  std::cos(x),                            kX, -(g * sin(x)))
+UNARY(Exp2,       "exp2",       "y = 2^x",                         kFloating, -4,  4,  std::exp2(x),                           kY, g * y * static_cast<double>(kLn2))
+UNARY(Expm1,      "expm1",      "y = e^x - 1",                     kFloating, -3,  3,  std::expm1(x),                          kY, g * (y + 1))
+UNARY(Log1p,      "log1p",      "y = ln(1 + x)",                   kFloating, -0.8, 4, std::log1p(x),                          kX, g / (x + 1))
+UNARY(Log2,       "log2",       "y = log2 x",                      kFloating, 0.2, 4,  std::log2(x),                           kX, g / (x * static_cast<double>(kLn2)))
+UNARY(Log10,      "log10",      "y = log10 x",                     kFloating, 0.2, 4,  std::log10(x),                          kX, g / (x * static_cast<double>(kLn10)))
+UNARY(Tan,        "tan",        "y = tan(x)",                      kFloating, -1.2, 1.2, std::tan(x),                          kY, g * (square(y) + 1))
+UNARY(Asin,       "asin",       "y = arcsin(x)",                   kFloating, -0.9, 0.9, std::asin(x),                         kX, g * rsqrt(1 - square(x)))
+UNARY(Acos,       "acos",       "y = arccos(x)",                   kFloating, -0.9, 0.9, std::acos(x),                         kX, -(g * rsqrt(1 - square(x))))
+UNARY(Atan,       "atan",       "y = arctan(x)",                   kFloating, -4,  4,  std::atan(x),                           kX, g / (square(x) + 1))
+UNARY(Sinh,       "sinh",       "y = (e^x - e^-x) / 2",            kFloating, -3,  3,  std::sinh(x),                           kX, g * cosh(x))
+UNARY(Cosh,       "cosh",       "y = (e^x + e^-x) / 2",            kFloating, -3,  3,  std::cosh(x),                           kX, g * sinh(x))
+UNARY(Asinh,      "asinh",      "y = ln(x + sqrt(x^2 + 1))",       kFloating, -4,  4,  std::asinh(x),                          kX, g * rsqrt(square(x) + 1))
+UNARY(Acosh,      "acosh",      "y = ln(x + sqrt(x^2 - 1))",       kFloating, 1.3, 5,  std::acosh(x),                          kX, g * rsqrt(square(x) - 1))
+UNARY(Atanh,      "atanh",      "y = ln((1 + x) / (1 - x)) / 2",   kFloating, -0.9, 0.9, std::atanh(x),                        kX, g / (1 - square(x)))
+UNARY(Erfc,       "erfc",       "y = 1 - erf(x)",                  kFloating, -3,  3,  std::erfc(x),                           kX, -(g * erf_slope(x)))
+UNARY(GeluTanh,   "gelu_tanh",  "y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2", kFloating, -3, 3, x * (1 + std::tanh(gelu_argument(x))) / 2, kX, g * gelu_tanh_slope(x))
+UNARY(LogSigmoid, "log_sigmoid", "y = -ln(1 + e^-x)",              kFloating, -6,  6,  x < 0 ? x - std::log1p(std::exp(x)) : -std::log1p(std::exp(-x)), kX, g * sigmoid(-x))
+UNARY(Softsign,   "softsign",   "y = x / (1 + |x|)",               kFloating, -4,  4,  x / (1 + std::fabs(x)),                 kX, g / square(abs(x) + 1))
+UNARY(Mish,       "mish",       "y = x tanh(ln(1 + e^x))",         kFloating, -5,  5,  x * std::tanh(std::log1p(std::exp(x))), kX, g * mish_slope(x))
+UNARY(Selu,       "selu",       "y = 1.0507 (x > 0 ? x : 1.6733 (e^x - 1))", kFloating, -3, 3, kSeluScale * (x > 0 ? x : kSeluAlpha * std::expm1(x)), kY, g * selu_slope(y))
+UNARY(Hardsigmoid, "hardsigmoid", "y = min(max(x + 3, 0), 6) / 6", kFloating, -5,  5,  six(x) / 6,                             kX, g * bends(x) / 6)
+UNARY(Hardswish,  "hardswish",  "y = x min(max(x + 3, 0), 6) / 6", kFloating, -5,  5,  x * six(x) / 6,                         kX, g * hardswish_slope(x))
 STEPS(Sign,       "sign",       "y = -1, 0 or 1: the sign of x",   kNumbers,  -2,  2,  x > 0 ? 1 : x < 0 ? -1 : x)
 STEPS(Floor,      "floor",      "y = the largest integer <= x",    kFloating, -5,  5,  std::floor(x))
+STEPS(Ceil,       "ceil",       "y = the smallest integer >= x",   kFloating, -5,  5,  std::ceil(x))
+STEPS(Trunc,      "trunc",      "y = x cut toward zero",           kFloating, -5,  5,  std::trunc(x))
+STEPS(Round,      "round",      "y = the nearest integer; halves to the even one", kFloating, -5, 5, std::nearbyint(x))
 // clang-format on
 
 }  // namespace
@@ -113,13 +174,44 @@ Tensor erf(const Tensor& x) { return dispatch<Erf>({}, x); }
 Tensor sin(const Tensor& x) { return dispatch<Sin>({}, x); }
 Tensor cos(const Tensor& x) { return dispatch<Cos>({}, x); }
 Tensor floor(const Tensor& x) { return dispatch<Floor>({}, x); }
+Tensor exp2(const Tensor& x) { return dispatch<Exp2>({}, x); }
+Tensor expm1(const Tensor& x) { return dispatch<Expm1>({}, x); }
+Tensor log1p(const Tensor& x) { return dispatch<Log1p>({}, x); }
+Tensor log2(const Tensor& x) { return dispatch<Log2>({}, x); }
+Tensor log10(const Tensor& x) { return dispatch<Log10>({}, x); }
+Tensor tan(const Tensor& x) { return dispatch<Tan>({}, x); }
+Tensor asin(const Tensor& x) { return dispatch<Asin>({}, x); }
+Tensor acos(const Tensor& x) { return dispatch<Acos>({}, x); }
+Tensor atan(const Tensor& x) { return dispatch<Atan>({}, x); }
+Tensor sinh(const Tensor& x) { return dispatch<Sinh>({}, x); }
+Tensor cosh(const Tensor& x) { return dispatch<Cosh>({}, x); }
+Tensor asinh(const Tensor& x) { return dispatch<Asinh>({}, x); }
+Tensor acosh(const Tensor& x) { return dispatch<Acosh>({}, x); }
+Tensor atanh(const Tensor& x) { return dispatch<Atanh>({}, x); }
+Tensor erfc(const Tensor& x) { return dispatch<Erfc>({}, x); }
+Tensor gelu_tanh(const Tensor& x) { return dispatch<GeluTanh>({}, x); }
+Tensor log_sigmoid(const Tensor& x) { return dispatch<LogSigmoid>({}, x); }
+Tensor softsign(const Tensor& x) { return dispatch<Softsign>({}, x); }
+Tensor mish(const Tensor& x) { return dispatch<Mish>({}, x); }
+Tensor selu(const Tensor& x) { return dispatch<Selu>({}, x); }
+Tensor hardsigmoid(const Tensor& x) { return dispatch<Hardsigmoid>({}, x); }
+Tensor hardswish(const Tensor& x) { return dispatch<Hardswish>({}, x); }
+Tensor ceil(const Tensor& x) { return dispatch<Ceil>({}, x); }
+Tensor trunc(const Tensor& x) { return dispatch<Trunc>({}, x); }
+Tensor round(const Tensor& x) { return dispatch<Round>({}, x); }
 
 OpList ops_unary() {
-  return {&op_info<Neg>(),        &op_info<Abs>(),    &op_info<Sign>(), &op_info<Relu>(),
-          &op_info<Exp>(),        &op_info<Log>(),    &op_info<Sqrt>(), &op_info<Rsqrt>(),
-          &op_info<Reciprocal>(), &op_info<Square>(), &op_info<Tanh>(), &op_info<Sigmoid>(),
-          &op_info<Silu>(),       &op_info<Gelu>(),   &op_info<Erf>(),  &op_info<Sin>(),
-          &op_info<Cos>(),        &op_info<Floor>()};
+  return {&op_info<Neg>(),        &op_info<Abs>(),      &op_info<Sign>(),        &op_info<Relu>(),
+          &op_info<Exp>(),        &op_info<Log>(),      &op_info<Sqrt>(),        &op_info<Rsqrt>(),
+          &op_info<Reciprocal>(), &op_info<Square>(),   &op_info<Tanh>(),        &op_info<Sigmoid>(),
+          &op_info<Silu>(),       &op_info<Gelu>(),     &op_info<Erf>(),         &op_info<Sin>(),
+          &op_info<Cos>(),        &op_info<Floor>(),    &op_info<Exp2>(),        &op_info<Expm1>(),
+          &op_info<Log1p>(),      &op_info<Log2>(),     &op_info<Log10>(),       &op_info<Tan>(),
+          &op_info<Asin>(),       &op_info<Acos>(),     &op_info<Atan>(),        &op_info<Sinh>(),
+          &op_info<Cosh>(),       &op_info<Asinh>(),    &op_info<Acosh>(),       &op_info<Atanh>(),
+          &op_info<Erfc>(),       &op_info<GeluTanh>(), &op_info<LogSigmoid>(),  &op_info<Softsign>(),
+          &op_info<Mish>(),       &op_info<Selu>(),     &op_info<Hardsigmoid>(), &op_info<Hardswish>(),
+          &op_info<Ceil>(),       &op_info<Trunc>(),    &op_info<Round>()};
 }
 
 }  // namespace suiren

@@ -1,0 +1,28 @@
+"""The functions that came after tests/golden/ops/goldens.json."""
+
+import torch
+import torch.nn.functional as F
+
+from golden import case, draw
+
+
+def cases():
+    for op in "exp2", "expm1", "atan", "sinh", "cosh", "asinh", "erfc":
+        case(op, getattr(torch, op), [draw(2, 4, low=-3, high=3)])
+    for op in "log2", "log10", "log1p":
+        case(op, getattr(torch, op), [draw(2, 4, low=0.2, high=4)])
+    case("log1p", torch.log1p, [draw(4, low=-1e-3, high=1e-3) / 1000])
+    for op in "tan", "asin", "acos", "atanh":
+        case(op, getattr(torch, op), [draw(2, 4, low=-0.9, high=0.9)])
+    case("acosh", torch.acosh, [draw(2, 4, low=1.3, high=5)])
+    case("gelu_tanh", lambda x: F.gelu(x, approximate="tanh"), [draw(2, 4, low=-4, high=4)])
+    case("log_sigmoid", F.logsigmoid, [draw(2, 4, low=-9, high=9)])
+    case("softsign", F.softsign, [draw(2, 4)])
+    case("mish", F.mish, [draw(2, 4, low=-4, high=4)])
+    case("selu", F.selu, [draw(2, 4)])
+    # PyTorch has no second derivatives of these by their names
+    case("hardsigmoid", lambda x: (x + 3).clamp(0, 6) / 6, [draw(2, 4, low=-5, high=5)])
+    case("hardswish", lambda x: x * (x + 3).clamp(0, 6) / 6, [draw(2, 4, low=-5, high=5)])
+    for op in "ceil", "trunc":
+        case(op, getattr(torch, op), [draw(2, 4)], gradient=False)
+    case("round", torch.round, [torch.tensor([0.5, 1.5, -0.5, -2.5, 2.4, -1.6])], gradient=False)
