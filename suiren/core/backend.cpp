@@ -1,9 +1,12 @@
 #include "suiren/core/backend.h"
 
 #include <dlfcn.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <unordered_map>
 
 #include "suiren/base/error.h"
@@ -32,43 +35,80 @@ void host_log(int32_t level, const char* text) {
 
 const sr_host kHost{sizeof(sr_host), 0, intern, host_log};
 
-const sr_backend* validated(const sr_backend* b, const std::string& where) {
-  SR_CHECK_AS(kDevice, b, "plug-in {} declined this host", where);
-  SR_CHECK_AS(kDevice,
-              b->struct_size >= offsetof(sr_backend, memory_pointer) && b->kind && b->device_count &&
-                  b->device_open && b->device_close && b->device_info && b->mem_alloc && b->mem_free &&
-                  b->copy && b->stream_create && b->stream_destroy && b->stream_sync && b->op_query &&
-                  b->op_run && b->last_error,
-              "plug-in {} lacks a required function of the chip interface, version 1", where);
-  return b;
-}
+// Functions that a chip must have, by their place in the table.
+constexpr std::pair<const char*, size_t> kRequired[] = {
+    {"kind", offsetof(sr_backend, kind)},
+    {"device_count", offsetof(sr_backend, device_count)},
+    {"device_open", offsetof(sr_backend, device_open)},
+    {"device_close", offsetof(sr_backend, device_close)},
+    {"device_info", offsetof(sr_backend, device_info)},
+    {"mem_alloc", offsetof(sr_backend, mem_alloc)},
+    {"mem_free", offsetof(sr_backend, mem_free)},
+    {"copy", offsetof(sr_backend, copy)},
+    {"stream_create", offsetof(sr_backend, stream_create)},
+    {"stream_destroy", offsetof(sr_backend, stream_destroy)},
+    {"stream_sync", offsetof(sr_backend, stream_sync)},
+    {"op_query", offsetof(sr_backend, op_query)},
+    {"op_run", offsetof(sr_backend, op_run)},
+    {"last_error", offsetof(sr_backend, last_error)},
+};
 
-const sr_backend* load_plugin(const std::string& path) {
+// A chip's table as this host knows it: what the chip's own is too short for is NULL.
+struct Loaded {
+  const sr_backend* original;
+  sr_backend table{};
+  Loaded(const sr_backend* from, const std::string& where) : original(from) {
+    SR_CHECK_AS(kDevice, from, "plug-in {} declined this host", where);
+    std::memcpy(&table, from, std::min<size_t>(from->struct_size, sizeof table));
+    for (const auto& [name, at] : kRequired) {
+      const void* entry = nullptr;
+      std::memcpy(&entry, reinterpret_cast<const char*>(&table) + at, sizeof entry);
+      SR_CHECK_AS(kDevice, entry, "plug-in {} lacks {}, which version 1 of the chip interface requires",
+                  where, name);
+    }
+  }
+};
+
+const sr_backend* plugin_table(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   SR_CHECK_AS(kNotFound, library, "cannot load plug-in {}: {}", path, dlerror());
   auto entry = reinterpret_cast<sr_plugin_entry_v1>(dlsym(library, "suiren_plugin_entry_v1"));
   SR_CHECK_AS(kNotFound, entry, "{} is no suiren plug-in: it exports no suiren_plugin_entry_v1", path);
-  return validated(entry(&kHost), path);
+  return entry(&kHost);
 }
 
 struct Backends {
   std::mutex mutex;
-  std::vector<const sr_backend*> list;
+  std::vector<std::unique_ptr<Loaded>> list;
   std::map<std::string, const sr_backend*> by_path;
   Backends() {
     for (const auto& b : builtin_backends())
-      if (const sr_backend* table = b.entry(&kHost)) list.push_back(validated(table, b.kind));
+      if (const sr_backend* table = b.entry(&kHost)) add(table, b.kind);
     const char* plugins = std::getenv("SUIREN_PLUGINS");
     for (std::string rest = plugins ? plugins : ""; !rest.empty();) {
       const auto colon = rest.find(':');
-      if (const std::string path = rest.substr(0, colon); !path.empty()) add(path);
+      if (const std::string path = rest.substr(0, colon); !path.empty()) load(path);
       rest = colon == std::string::npos ? "" : rest.substr(colon + 1);
     }
   }
-  const sr_backend* add(const std::string& path) {
+  const sr_backend* add(const sr_backend* table, const std::string& where) {
+    auto fresh = std::make_unique<Loaded>(table, where);
+    for (const auto& known : list) {
+      if (known->original == table) return &known->table;
+      SR_CHECK_AS(kDevice, std::strcmp(known->table.kind, table->kind) != 0,
+                  "plug-in {} is of kind '{}', and another chip has that name already", where, table->kind);
+    }
+    return &list.emplace_back(std::move(fresh))->table;
+  }
+  const sr_backend* load(const std::string& path) {
     auto& slot = by_path[path];
-    if (!slot) list.push_back(slot = load_plugin(path));
+    if (!slot) slot = add(plugin_table(path), path);
     return slot;
+  }
+  const sr_backend* find(const std::string& kind) const {
+    for (const auto& known : list)
+      if (kind == known->table.kind) return &known->table;
+    return nullptr;
   }
 };
 Backends& backends() {
@@ -101,24 +141,39 @@ std::string interned_name(uint32_t id) {
   return id < t.names.size() ? t.names[id] : "?";
 }
 
+std::vector<std::string> plugin_folders() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  if (error) return {};
+  return {program / "plugins", (program / "../lib/suiren/plugins").lexically_normal()};
+}
+
 const sr_backend& find_backend(const std::string& kind) {
   auto& b = backends();
   std::lock_guard lock(b.mutex);
-  if (kind.find('/') != std::string::npos || kind.ends_with(".so")) return *b.add(kind);
-  std::string known;
-  for (const auto* table : b.list) {
-    if (kind == table->kind) return *table;
-    known += (known.empty() ? "" : ", ") + std::string(table->kind);
-  }
+  if (kind.find('/') != std::string::npos || kind.ends_with(".so")) return *b.load(kind);
+  if (const auto* known = b.find(kind)) return *known;
+  for (const std::string& folder : plugin_folders())
+    if (const std::string path = folder + "/libsuiren_" + kind + ".so"; std::filesystem::exists(path)) {
+      const sr_backend* found = b.load(path);
+      SR_CHECK_AS(kDevice, kind == found->kind, "plug-in {} is of kind '{}', not what its name says", path,
+                  found->kind);
+      return *found;
+    }
+  std::string kinds;
+  for (const auto& known : b.list) kinds += (kinds.empty() ? "" : ", ") + std::string(known->table.kind);
   fail(ErrorCode::kNotFound,
-       "no device named '{}'; there are: {}. A plug-in is loaded by its path or by SUIREN_PLUGINS", kind,
-       known);
+       "no device named '{}'; there are: {}. A plug-in is loaded by its path, by SUIREN_PLUGINS, or as "
+       "libsuiren_{}.so from: {}",
+       kind, kinds, kind, fmt::join(plugin_folders(), ", "));
 }
 
 std::vector<const sr_backend*> all_backends() {
   auto& b = backends();
   std::lock_guard lock(b.mutex);
-  return b.list;
+  std::vector<const sr_backend*> tables;
+  for (const auto& known : b.list) tables.push_back(&known->table);
+  return tables;
 }
 
 DeviceContext::DeviceContext(const sr_backend* backend, uint32_t index)
@@ -179,11 +234,35 @@ void DeviceContext::trim() {
 }
 
 void* DeviceContext::pointer(sr_memory memory) const {
-  const bool has = backend_->struct_size >= offsetof(sr_backend, memory_pointer) + sizeof(void*) &&
-                   backend_->memory_pointer;
-  return host_addressable() && has ? backend_->memory_pointer(memory) : nullptr;
+  return host_addressable() && backend_->memory_pointer ? backend_->memory_pointer(memory) : nullptr;
 }
 
-void DeviceContext::synchronize() { check(backend_->stream_sync(stream_), "stream_sync"); }
+std::unique_lock<std::mutex> DeviceContext::turn() {
+  return info_.concurrent_stream ? std::unique_lock<std::mutex>() : std::unique_lock(stream_mutex_);
+}
+
+sr_status DeviceContext::run(sr_plan plan, const sr_op& op, sr_memory workspace) {
+  const auto lock = turn();
+  return backend_->op_run(stream_, plan, &op, workspace);
+}
+
+void DeviceContext::read(void* to, sr_memory from, int64_t from_offset, int64_t bytes) {
+  const auto lock = turn();
+  check(backend_->copy(stream_, nullptr, 0, to, from, static_cast<uint64_t>(from_offset), nullptr,
+                       static_cast<uint64_t>(bytes)),
+        "copy to the host");
+}
+
+void DeviceContext::write(sr_memory to, int64_t to_offset, const void* from, int64_t bytes) {
+  const auto lock = turn();
+  check(backend_->copy(stream_, to, static_cast<uint64_t>(to_offset), nullptr, nullptr, 0, from,
+                       static_cast<uint64_t>(bytes)),
+        "copy from the host");
+}
+
+void DeviceContext::synchronize() {
+  const auto lock = turn();
+  check(backend_->stream_sync(stream_), "stream_sync");
+}
 
 }  // namespace suiren

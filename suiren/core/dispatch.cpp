@@ -15,6 +15,7 @@ namespace suiren {
 namespace {
 
 std::atomic<bool> strict_device{false};
+std::atomic<DispatchObserver*> observer{nullptr};
 
 // The ABI form of one call. Lives on the stack for the usual number of operands.
 class CallForm {
@@ -160,7 +161,7 @@ Tensors run_native(CallForm& call, const sr_support& support, const OpInfo& op, 
     workspace = Tensor::empty({static_cast<int64_t>(support.workspace)}, kU8,
                               specs.empty() ? inputs[0].device() : specs[0].device);
   const sr_memory scratch = workspace.defined() ? workspace.storage()->memory() : nullptr;
-  const sr_status status = device.backend().op_run(device.stream(), support.plan, &call.form, scratch);
+  const sr_status status = device.run(support.plan, call.form, scratch);
   // Values, such as an index out of range, are seen by the kernel alone; they are bad input all the same.
   SR_CHECK(status != SR_ERROR_INVALID, "{}", device.backend().last_error());
   device.check(status, op.name);
@@ -203,10 +204,7 @@ void assign_by_copy(const Tensor& to, const Tensor& from, int64_t* bytes) {
   const Tensor host = Tensor::from_bytes(whole.to_bytes(), whole.shape(), whole.dtype());
   write_back(host.alias(to.shape(), to.strides(), to.offset()), from.to(Device()));
   const std::vector<uint8_t> result = host.to_bytes();
-  auto& c = to.device().context();
-  c.check(c.backend().copy(c.stream(), to.storage()->memory(), 0, nullptr, nullptr, 0, result.data(),
-                           result.size()),
-          "copy");
+  to.device().context().write(to.storage()->memory(), 0, result.data(), static_cast<int64_t>(result.size()));
   *bytes += 2 * static_cast<int64_t>(result.size()) + from.bytes();
 }
 
@@ -241,6 +239,7 @@ Tensors fall_back(const OpInfo& op, const void* attrs, std::span<const Tensor> i
   SR_CHECK_AS(kUnsupported, !strict_device.load(),
               "{} cannot run {} on {}: {} (--strict-device forbids the fallback)", device.name(), op.name,
               shapes_of(inputs), reason ? reason : "no kernel");
+  device.context().synchronize();  // what was queued before is not this fallback's time
   const auto start = std::chrono::steady_clock::now();
   int64_t bytes = 0;
   const bool host = device.is_cpu();
@@ -250,6 +249,21 @@ Tensors fall_back(const OpInfo& op, const void* attrs, std::span<const Tensor> i
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   note_fallback(op, inputs, device, reason, host ? "reference" : "cpu", bytes, ms);
   return out;
+}
+
+// The inputs as a chip wants them that asked for contiguous ones: copies of those that are strided or, when
+// none is, of those that begin inside their storage. None when nothing is left to change.
+std::optional<Tensors> repacked(const OpInfo& op, std::span<const Tensor> inputs) {
+  if (std::string_view(op.name) == "copy") return std::nullopt;  // the copies would be made by this very op
+  for (const bool strided : {true, false}) {
+    Tensors packed(inputs.begin(), inputs.end());
+    bool changed = false;
+    for (size_t i = 0; i < packed.size(); ++i)
+      if ((strided ? !packed[i].is_contiguous() : packed[i].offset() != 0) && !(op.mutates >> i & 1))
+        packed[i] = row_major(packed[i]), changed = true;
+    if (changed) return packed;
+  }
+  return std::nullopt;
 }
 
 Tensors launch(const OpInfo& op, const void* attrs, std::span<const Tensor> inputs, const Specs& specs,
@@ -268,14 +282,8 @@ Tensors launch(const OpInfo& op, const void* attrs, std::span<const Tensor> inpu
     *recorded = false;
     return run_native(call, support, op, specs, context, inputs);
   }
-  if (support.level == SR_SUPPORT_NEEDS_CONTIGUOUS) {
-    Tensors packed(inputs.begin(), inputs.end());
-    bool changed = false;
-    for (size_t i = 0; i < packed.size(); ++i)
-      if (!packed[i].is_contiguous() && !(op.mutates >> i & 1))
-        packed[i] = row_major(packed[i]), changed = true;
-    if (changed) return launch(op, attrs, packed, specs, device, recorded);
-  }
+  if (support.level == SR_SUPPORT_NEEDS_CONTIGUOUS)
+    if (const auto packed = repacked(op, inputs)) return launch(op, attrs, *packed, specs, device, recorded);
   return fall_back(op, attrs, inputs, specs, device, support.reason, recorded);
 }
 
@@ -373,7 +381,9 @@ Tensors run_checked(const OpInfo& op, const void* attrs, std::span<const Tensor>
   bool recorded = recording;
   {
     const NoGrad off;
-    out = launch(op, attrs, inputs, specs, device, &recorded);
+    const auto run = [&] { return launch(op, attrs, inputs, specs, device, &recorded); };
+    DispatchObserver* const seen_by = observer.load(std::memory_order_acquire);
+    out = seen_by ? seen_by->around(op, attrs, inputs, run) : run();
   }
   for (size_t i = 0; op.mutates && i < inputs.size(); ++i)
     if (op.mutates >> i & 1) inputs[i].storage()->bump_version();
@@ -391,6 +401,8 @@ Tensors run_op(const OpInfo& op, const void* attrs, std::span<const Tensor> inpu
     throw Error(e.code(), e.message(), op.name);
   }
 }
+
+void set_dispatch_observer(DispatchObserver* to) { observer = to; }
 
 void set_strict_device(bool strict) { strict_device = strict; }
 

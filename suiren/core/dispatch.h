@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "suiren/base/threads.h"
 #include "suiren/core/op.h"
 
 namespace suiren {
@@ -24,6 +25,18 @@ Tensors dispatch_all(const typename Op::Attrs& attrs, const T&... inputs) {
   const std::array<Tensor, sizeof...(T)> in{inputs...};
   return run_op(op_info<Op>(), &attrs, in);
 }
+
+/// Sees every op that is launched (views launch nothing), the parts of composites included. For comparing
+/// chips.
+class DispatchObserver {
+ public:
+  virtual ~DispatchObserver() = default;
+  /// Called in place of the launch, from the thread that dispatches: calls `run` once and returns its result.
+  virtual Tensors around(const OpInfo& op, const void* attrs, std::span<const Tensor> inputs,
+                         FunctionRef<Tensors()> run) = 0;
+};
+/// One at a time, for the process; null: none.
+void set_dispatch_observer(DispatchObserver* observer);
 
 /// With --strict-device a step that would leave the chip is an error instead of a fallback.
 void set_strict_device(bool strict);

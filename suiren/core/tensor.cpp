@@ -93,6 +93,7 @@ Tensor Tensor::zeros(const TensorSpec& spec) {
   const int64_t bytes = spec.shape.numel() * spec.dtype.size();
   Tensor t = empty(spec);
   if (void* p = t.storage()->pointer()) {
+    spec.device.context().synchronize();  // the memory may have been in use until now
     std::memset(p, 0, static_cast<size_t>(bytes));
     return t;
   }
@@ -105,10 +106,7 @@ Tensor Tensor::from_bytes(std::span<const uint8_t> bytes, const Shape& shape, DT
   SR_CHECK_AS(kShape, static_cast<int64_t>(bytes.size()) == t.bytes(),
               "{} bytes given for a tensor {} of {}, which takes {}", bytes.size(), shape, dtype, t.bytes());
   if (bytes.empty()) return t;
-  auto& c = device.context();
-  c.check(
-      c.backend().copy(c.stream(), t.storage()->memory(), 0, nullptr, nullptr, 0, bytes.data(), bytes.size()),
-      "copy");
+  device.context().write(t.storage()->memory(), 0, bytes.data(), t.bytes());
   return t;
 }
 
@@ -128,6 +126,7 @@ void* Tensor::host_pointer(DType wanted) const {
   SR_CHECK_AS(kUnsupported, base,
               "the memory of {} cannot be reached from the host; copy the tensor with to(Device())",
               device().name());
+  device().context().synchronize();
   return base + impl_->offset * dtype().size();
 }
 
@@ -138,11 +137,7 @@ std::vector<uint8_t> Tensor::to_bytes() const {
   const int64_t size = dtype().size();
   const auto [low, high] = extent(*this);
   const auto fetch = [&](void* to, int64_t first, int64_t count) {
-    c.check(
-        c.backend().copy(c.stream(), nullptr, 0, to, storage()->memory(), static_cast<uint64_t>(first * size),
-                         nullptr, static_cast<uint64_t>(count * size)),
-        "copy");
-    c.synchronize();
+    c.read(to, storage()->memory(), first * size, count * size);
   };
   if (is_contiguous()) {
     fetch(out.data(), low, numel());

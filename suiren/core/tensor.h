@@ -108,7 +108,8 @@ class Tensor {
   /// the functions of ops/view.
   Tensor alias(const Shape& shape, const Strides& strides, int64_t offset) const;
 
-  /// Address of the first element. Only for host-addressable devices and the right T; Error otherwise.
+  /// Address of the first element (waits for the device). Only for host-addressable devices and the right T;
+  /// Error otherwise.
   template <class T>
   T* data() const {
     return static_cast<T*>(host_pointer(dtype_of<T>));

@@ -1,4 +1,4 @@
-// Dispatch on the CPU and on a chip that can do almost nothing (tests/chip/opaque_chip.cpp).
+// Dispatch on the CPU and on a chip that can do almost nothing (tests/chip/plugins/opaque.cpp).
 
 #include "suiren/core/dispatch.h"
 
