@@ -12,6 +12,7 @@
 #include "suiren/infer/generate.h"
 #include "suiren/models/transformer.h"
 #include "suiren/nn/layers.h"
+#include "suiren/nn/recurrent.h"
 #include "suiren/ops/ops.h"
 #include "suiren/optim/clip.h"
 #include "suiren/optim/optim.h"

@@ -147,6 +147,15 @@ Calls reductions() {
   };
 }
 
+// The mask and the sinks stand after the first `given` inputs.
+AttentionOptions attention_options(A a, T in, size_t given) {
+  AttentionOptions o{a.at("scale").get<double>(), a.at("causal").get<bool>(), a.value("window", int64_t{0}),
+                     a.value("softcap", 0.0)};
+  if (a.value("mask", false)) o.mask = in[given++];
+  if (a.value("sinks", false)) o.sinks = in[given];
+  return o;
+}
+
 Calls layers() {
   return {
       {"matmul", binary(matmul)},
@@ -155,14 +164,14 @@ Calls layers() {
       {"embedding_backward", one([](A a, T in) { return embedding_backward(in[0], in[1], a.at("rows")); })},
       {"rms_norm", one([](A a, T in) { return rms_norm(in[0], in[1], a.at("eps")); })},
       {"rms_norm_backward", [](A a, T in) { return rms_norm_backward(in[0], in[1], in[2], a.at("eps")); }},
-      {"rope", one([](A, T in) { return rope(in[0], in[1], in[2]); })},
+      {"rope", one([](A a, T in) { return rope(in[0], in[1], in[2], a.value("interleaved", false)); })},
       {"swiglu", binary(swiglu)},
       {"swiglu_backward", [](A, T in) { return swiglu_backward(in[0], in[1], in[2]); }},
-      {"attention", [](A a, T in) { return attention(in[0], in[1], in[2], a.at("scale"), a.at("causal")); }},
+      {"attention", [](A a, T in) { return attention(in[0], in[1], in[2], attention_options(a, in, 3)); }},
       {"attention_backward",
        [](A a, T in) {
-         return attention_backward(in[0], in[1], in[2], in[3], in[4], in[5], in[6], a.at("scale"),
-                                   a.at("causal"));
+         return attention_backward(in[0], in[1], in[2], in[3], in[4], in[5], in[6],
+                                   attention_options(a, in, 7));
        }},
       {"cross_entropy", [](A, T in) { return cross_entropy_with_lse(in[0], in[1]); }},
       {"cross_entropy_backward",

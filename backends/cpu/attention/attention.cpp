@@ -29,7 +29,8 @@ void check(const AttentionShape& s) {
               "attention: head dimension {}, expected 1 to {}", s.head_dim, kAttentionMaxDim);
   SR_CHECK_AS(kInternal, s.kv_heads >= 1 && s.heads % s.kv_heads == 0,
               "attention: {} heads over {} key and value heads", s.heads, s.kv_heads);
-  SR_CHECK_AS(kInternal, s.queries <= s.keys, "attention: {} queries, but only {} keys", s.queries, s.keys);
+  SR_CHECK_AS(kInternal, !s.causal || s.queries <= s.keys, "attention: {} queries, but only {} keys",
+              s.queries, s.keys);
 }
 
 void run_tasks(const AttentionShape& s, int64_t tasks, FunctionRef<void(int64_t)> run) {
@@ -45,10 +46,18 @@ HeadRows<T> rows_of(const HeadsView<T>& v, int64_t batch, int64_t head) {
   return {v.data + batch * v.batch_stride + head * v.head_stride, v.row_stride, v.head_stride};
 }
 
-AttentionTask task_of(const AttentionShape& s) {
+// All queries of one key and value head.
+AttentionTask task_of(const AttentionShape& s, int64_t batch, int64_t head) {
   AttentionTask t{};
-  t.first = 0, t.last = s.queries, t.offset = s.keys - s.queries, t.queries = s.queries, t.keys = s.keys;
+  t.first = 0, t.last = s.queries, t.queries = s.queries, t.keys = s.keys;
+  t.offset = s.causal ? s.keys - s.queries : 0;
   t.group = s.heads / s.kv_heads, t.dim = s.head_dim, t.scale = s.scale;
+  t.causal = s.causal, t.window = s.window, t.softcap = s.softcap;
+  const AttentionMask& m = s.mask;
+  if (m.data)
+    t.mask = {m.data + batch * m.batch_stride + head * t.group * m.head_stride, m.row_stride, m.head_stride,
+              m.key_stride};
+  if (s.sinks) t.sinks = s.sinks + head * t.group;
   return t;
 }
 
@@ -67,7 +76,7 @@ void attention_forward(const AttentionShape& shape, HeadsView<const float> q, He
   const auto run = [&](int64_t i) {
     const int64_t c = chunks - 1 - i % chunks, batch = i / chunks / shape.kv_heads,
                   head = i / chunks % shape.kv_heads;
-    AttentionTask t = task_of(shape);
+    AttentionTask t = task_of(shape, batch, head);
     t.first = c * chunk, t.last = std::min(shape.queries, t.first + chunk);
     t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
     t.out = rows_of(out, batch, head * group);
@@ -96,7 +105,7 @@ void attention_backward(const AttentionShape& shape, HeadsView<const float> q, H
   }
   run_tasks(shape, shape.batch * shape.kv_heads, [&](int64_t i) {
     const int64_t batch = i / shape.kv_heads, head = i % shape.kv_heads;
-    AttentionTask t = task_of(shape);
+    AttentionTask t = task_of(shape, batch, head);
     t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
     t.out_in = rows_of(out, batch, head * group), t.dout = rows_of(dout, batch, head * group);
     t.dq = rows_of(dq, batch, head * group), t.dk = rows_of(dk, batch, head), t.dv = rows_of(dv, batch, head);

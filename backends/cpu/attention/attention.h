@@ -1,7 +1,7 @@
 #pragma once
-// Causal grouped-query attention in f32, forward and backward, in memory linear in the length.
-//   P = softmax(scale Q K^T + causal mask),  O = P V;  query head h reads key and value head h / (heads /
-//   kv_heads).
+// Grouped-query attention in f32, forward and backward, in memory linear in the length.
+//   P = softmax(cap(scale Q K^T) + mask),  O = P V;  query head h reads key and value head h / (heads /
+//   kv_heads);  cap(x) = softcap tanh(x / softcap). A sink is one more term of the softmax's denominator.
 // Keys are taken in blocks of kAttentionBlock counted from position 0, with a running maximum and sum
 // (Dao et al., "FlashAttention", 2022; Milakov and Gimelshein, "Online normalizer calculation", 2018).
 //
@@ -22,14 +22,25 @@ namespace suiren::cpu {
 inline constexpr int64_t kAttentionBlock = 64;    ///< part of the numeric contract above
 inline constexpr int64_t kAttentionMaxDim = 256;  ///< largest head dimension
 
+/// Added to the scores: [batch, heads, queries, keys] of any strides; the last is 0 or 1.
+struct AttentionMask {
+  const float* data = nullptr;  ///< null: none
+  int64_t batch_stride = 0, head_stride = 0, row_stride = 0, key_stride = 0;
+};
+
 struct AttentionShape {
   int64_t batch;
-  int64_t queries;  ///< the last `queries` of the `keys` positions: query i stands at keys - queries + i
-  int64_t keys;     ///< >= queries
+  int64_t queries;  ///< causal: the last `queries` of the `keys` positions: query i is at keys - queries + i
+  int64_t keys;     ///< causal: >= queries
   int64_t heads;    ///< a multiple of kv_heads
   int64_t kv_heads;
   int64_t head_dim;  ///< 1 .. kAttentionMaxDim
   float scale;
+  bool causal = true;
+  int64_t window = 0;  ///< causal: a query sees the `window` keys up to its position; 0: all of them
+  float softcap = 0;   ///< 0: none
+  AttentionMask mask = {};
+  const float* sinks = nullptr;  ///< [heads], or null
 };
 
 /// [batch, positions, heads, head_dim] of any strides, in elements; the last dimension is contiguous.
@@ -43,7 +54,8 @@ struct HeadsView {
 void attention_forward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
                        HeadsView<const float> v, HeadsView<float> out, float* lse, Isa isa = suiren::isa());
 
-/// Overwrites dq (shaped as q), dk and dv (shaped as k); out and lse are what attention_forward gave.
+/// Overwrites dq (shaped as q), dk and dv (shaped as k); out and lse are what attention_forward gave. The
+/// gradient of the sinks needs out, lse and dout alone: it is the caller's.
 void attention_backward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
                         HeadsView<const float> v, HeadsView<const float> out, const float* lse,
                         HeadsView<const float> dout, HeadsView<float> dq, HeadsView<float> dk,

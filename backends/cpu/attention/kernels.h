@@ -12,12 +12,23 @@ struct HeadRows {
   int64_t row, head;
 };
 
+/// What is added to the scores of one key and value head's queries: element (i, h, j) at
+/// data[i * row + h * head + j * key]; null: nothing. key is 0 or 1.
+struct MaskRows {
+  const float* data;
+  int64_t row, head, key;
+};
+
 /// All query heads that read one key and value head.
 struct AttentionTask {
   int64_t first, last;  ///< queries to compute
   int64_t offset;       ///< position of query 0
   int64_t queries, keys, group, dim;
-  float scale;
+  float scale, softcap;  ///< softcap 0: none
+  bool causal;
+  int64_t window;  ///< keys that a query sees, itself included; 0: all
+  MaskRows mask;
+  const float* sinks;  ///< [group], or null
   HeadRows<const float> q, k, v, dout, out_in;
   HeadRows<float> out, dq, dk, dv;
   float* lse_out;    ///< [group, queries], or null

@@ -45,6 +45,23 @@ void rope_head(const float* x, const float* cos, const float* sin, float* y, int
   });
 }
 
+// The same for neighbours: x1 at 2 i, x2 at 2 i + 1.
+void rope_head_interleaved(const float* x, const float* cos, const float* sin, float* y, int64_t half) {
+  int64_t i = 0;
+  for (; i + width() <= half; i += width()) {
+    V a, b;
+    hn::LoadInterleaved2(F32(), x + 2 * i, a, b);
+    const V c = load(cos + i), s = load(sin + i);
+    hn::StoreInterleaved2(hn::NegMulAdd(b, s, hn::Mul(a, c)), hn::MulAdd(a, s, hn::Mul(b, c)), F32(),
+                          y + 2 * i);
+  }
+  for (; i < half; ++i) {
+    const V a = set(x[2 * i]), b = set(x[2 * i + 1]), c = set(cos[i]), s = set(sin[i]);
+    y[2 * i] = hn::GetLane(hn::NegMulAdd(b, s, hn::Mul(a, c)));
+    y[2 * i + 1] = hn::GetLane(hn::MulAdd(a, s, hn::Mul(b, c)));
+  }
+}
+
 }  // namespace
 }  // namespace suiren::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -85,21 +102,22 @@ void swiglu_backward(const Call& c, void*) {
       });
 }
 
-// x [B, T, H, D], cos and sin [T, D / 2].
+// x [B, T, H, D], cos and sin [T, R / 2]; attribute: interleaved.
 void rope(const Call& c, void*) {
-  const Operand x = c.in(0);
-  const int64_t T = x.dim(1), H = x.dim(2), D = x.dim(3), half = D / 2;
+  const Operand x = c.in(0), cos = c.in(1), sin = c.in(2);
+  const int64_t T = x.dim(1), H = x.dim(2), D = x.dim(3), half = cos.dim(1);
   if (x.numel() == 0) return;
-  const Operand cos = c.in(1), sin = c.in(2);
-  const auto head = SUIREN_PICK(rope_head);
+  const auto head = c.attr_i64(0) ? SUIREN_PICK(rope_head_interleaved) : SUIREN_PICK(rope_head);
   parallel_for(x.dim(0) * T, std::max<int64_t>(1, kGrainCheap / (H * D)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t t = i % T;
       const float* from = x.data<float>() + i / T * x.stride(0) + t * x.stride(1);
       float* to = c.out(0).data<float>() + i * H * D;
-      for (int64_t h = 0; h < H; ++h)
+      for (int64_t h = 0; h < H; ++h) {
         head(from + h * x.stride(2), cos.data<float>() + t * cos.stride(0),
              sin.data<float>() + t * sin.stride(0), to + h * D, half);
+        std::copy(from + h * x.stride(2) + 2 * half, from + h * x.stride(2) + D, to + h * D + 2 * half);
+      }
     }
   });
 }
