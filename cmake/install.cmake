@@ -16,9 +16,9 @@ foreach(kind SHARED STATIC)
   target_include_directories(suiren_${name} INTERFACE $<INSTALL_INTERFACE:${SUIREN_INCLUDE_DIR}>)
   target_link_libraries(suiren_${name} PUBLIC fmt::fmt Threads::Threads)
 endforeach()
-target_link_libraries(suiren_shared PRIVATE PkgConfig::deps PkgConfig::utf8proc yaml-cpp ${CMAKE_DL_LIBS})
+target_link_libraries(suiren_shared PRIVATE PkgConfig::deps yaml-cpp ${CMAKE_DL_LIBS})
 # By name, so that the package does not ask its user for the .pc files of what is linked inside.
-target_link_libraries(suiren_static INTERFACE pcre2-8 zstd z crypto utf8proc yaml-cpp ${CMAKE_DL_LIBS})
+target_link_libraries(suiren_static INTERFACE pcre2-8 zstd z crypto yaml-cpp ${CMAKE_DL_LIBS})
 target_link_options(suiren_shared PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/symbols.map
   -Wl,-z,relro,-z,now,-z,noexecstack)
 set_target_properties(suiren_shared PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/symbols.map)
@@ -39,6 +39,8 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/suiren-config.cmake.in
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/suiren-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/suiren-config.cmake ${CMAKE_BINARY_DIR}/suiren-config-version.cmake
   DESTINATION ${config} COMPONENT dev)
+# Relative to where the file lies, so that an installed tree may be moved.
+file(RELATIVE_PATH SUIREN_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/suiren.pc.in ${CMAKE_BINARY_DIR}/suiren.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/suiren.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
 
@@ -58,5 +60,5 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libsuiren-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
-  "suiren (= ${PROJECT_VERSION}), libfmt-dev, nlohmann-json3-dev, libpcre2-dev, libzstd-dev, zlib1g-dev, libssl-dev, libutf8proc-dev, libyaml-cpp-dev")
+  "suiren (= ${PROJECT_VERSION}), libfmt-dev, nlohmann-json3-dev, libpcre2-dev, libzstd-dev, zlib1g-dev, libssl-dev, libyaml-cpp-dev")
 include(CPack)

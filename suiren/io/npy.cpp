@@ -173,24 +173,27 @@ std::vector<double> Npy::to_doubles() const {
   return out;
 }
 
-void write_npy(const std::string& path, std::string_view descr, std::span<const int64_t> shape,
-               std::span<const uint8_t> bytes) {
-  const auto element = element_size(descr);
-  SR_CHECK(element.has_value(), "{}: '{}' is not a .npy type", path, descr);
-  const int64_t wanted = checked_mul(checked_numel(shape, path), *element, path);
-  SR_CHECK(static_cast<size_t>(wanted) == bytes.size(), "{}: {} bytes given, but {} [{}] takes {}", path,
-           bytes.size(), descr, fmt::join(shape, ", "), wanted);
+std::string npy_header(std::string_view descr, std::span<const int64_t> shape, const std::string& name) {
+  SR_CHECK(element_size(descr).has_value(), "{}: '{}' is not a .npy type", name, descr);
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", descr,
                                    fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
   const size_t prefix = kMagic.size() + 4;  // the whole header is padded to a multiple of 64
   header.resize((prefix + header.size() + 1 + 63) / 64 * 64 - prefix - 1, ' ');
   header += '\n';
   const auto size = static_cast<uint16_t>(header.size());
+  std::string whole(kMagic);
+  whole.append("\x01\x00", 2);
+  whole.append(reinterpret_cast<const char*>(&size), sizeof size);
+  return whole + header;
+}
 
+void write_npy(const std::string& path, std::string_view descr, std::span<const int64_t> shape,
+               std::span<const uint8_t> bytes) {
+  const std::string header = npy_header(descr, shape, path);
+  const int64_t wanted = checked_mul(checked_numel(shape, path), *element_size(descr), path);
+  SR_CHECK(static_cast<size_t>(wanted) == bytes.size(), "{}: {} bytes given, but {} [{}] takes {}", path,
+           bytes.size(), descr, fmt::join(shape, ", "), wanted);
   FileWriter file(path);
-  file.write(kMagic);
-  file.write("\x01\x00", 2);
-  file.write(&size, sizeof size);
   file.write(header);
   file.write(bytes.data(), bytes.size());
   file.commit();

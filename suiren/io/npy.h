@@ -39,6 +39,8 @@ class Npy {
   std::span<const uint8_t> bytes_;
 };
 
+/// What stands before the elements in a version 1 file; `name` is for errors.
+std::string npy_header(std::string_view descr, std::span<const int64_t> shape, const std::string& name);
 /// Writes version 1 whole or not at all. `bytes` holds the elements row-major; throws unless its size fits.
 void write_npy(const std::string& path, std::string_view descr, std::span<const int64_t> shape,
                std::span<const uint8_t> bytes);

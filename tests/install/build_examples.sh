@@ -10,12 +10,12 @@ cmake --build "$build"
 
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name suiren.pc)")
 export PKG_CONFIG_PATH
-read -ra flags <<<"$(pkg-config --define-prefix --cflags --libs suiren)"
-$launcher g++ -O1 -c examples/autograd.cpp -o "$build/autograd.o" $(pkg-config --define-prefix --cflags suiren)
+read -ra flags <<<"$(pkg-config --cflags --libs suiren)"
+$launcher g++ -O1 -c examples/autograd.cpp -o "$build/autograd.o" $(pkg-config --cflags suiren)
 g++ "$build/autograd.o" "${flags[@]}" -Wl,-rpath,"$(dirname "$(find "$prefix" -name libsuiren.so)")" -o "$build/by_pkg_config"
 "$build/by_pkg_config" >/dev/null
 
 library=$(find "$prefix" -name libsuiren.a)
-read -ra flags <<<"$(pkg-config --define-prefix --static --libs suiren)"
+read -ra flags <<<"$(pkg-config --static --libs suiren)"
 g++ "$build/autograd.o" "${flags[@]/#-lsuiren/$library}" -o "$build/static"
 "$build/static" >/dev/null
