@@ -210,7 +210,15 @@ TEST_P(OpValues, TakeIndicesOfBothWidths) {
 // Ops whose definition says nothing about such inputs.
 const std::map<std::string, const char*> kNoSpecialValues{
     {"attention", "a masked key is skipped, whatever it holds"},
-    {"attention_backward", "a masked key is skipped, whatever it holds"}};
+    {"attention_backward", "a masked key is skipped, whatever it holds"},
+    {"cholesky", "an error, or the order of elimination"},
+    {"triangular_solve", "an error, or the order of elimination"},
+    {"solve", "an error, or the order of elimination"},
+    {"inverse", "an error, or the order of elimination"},
+    {"det", "the order of elimination"},
+    {"rfft", "a NaN or an infinity reaches every bin"},
+    {"irfft", "a NaN or an infinity reaches every element"},
+    {"slogdet", "the order of elimination"}};
 
 HostArray with_special_values(HostArray a, uint64_t seed) {
   const Wide inf = std::numeric_limits<Wide>::infinity();

@@ -23,7 +23,8 @@ import torch
 
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
-NAMES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.bool: "bool"}
+NAMES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.int8: "i8",
+         torch.uint8: "u8", torch.bool: "bool"}
 DTYPES = {name: dtype for dtype, name in NAMES.items()}
 cases = []
 
