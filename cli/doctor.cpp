@@ -44,24 +44,65 @@ std::vector<Finding> missing(double int8_peak, double bf16_peak) {
   return list;
 }
 
-Json devices() {
-  Json list = Json::array();
-  for (const sr_backend* b : all_backends()) {
-    for (uint32_t i = 0; i < b->device_count(); ++i) {
-      const Device d(std::string(b->kind) + ":" + std::to_string(i));
-      list.push_back({{"name", d.name()},
-                      {"description", d.context().info().name},
-                      {"plugin_version", b->version ? b->version : ""}});
-    }
+// Plug-ins that lie where the host looks for them are loaded too; one that cannot be is a finding.
+void load_plugins(std::vector<Finding>& findings) {
+  for (const std::string& folder : plugin_folders()) {
+    std::error_code none;
+    for (const auto& file : std::filesystem::directory_iterator(folder, none))
+      if (const std::string name = file.path().filename();
+          name.starts_with("libsuiren_") && name.ends_with(".so")) {
+        try {
+          find_backend(file.path());
+        } catch (const Error& e) {
+          findings.push_back({e.message(), "remove it, or build it for this version"});
+        }
+      }
   }
+}
+
+// What is known of a device; a figure that a chip does not give is absent.
+Json device_json(const sr_backend& b, const Device& d) {
+  const sr_device_info& info = d.context().info();
+  Json j{{"name", d.name()}, {"description", info.name}, {"plugin_version", b.version ? b.version : ""}};
+  if (info.memory_total > 0) j["memory_bytes"] = info.memory_total;
+  if (info.bandwidth > 0) j["bandwidth_bytes_per_s"] = info.bandwidth;
+  for (int i = 0; i < DType::kCount; ++i)
+    if (info.peak_flops[i] > 0) j["peak_flops"][DType(static_cast<DType::Id>(i)).name()] = info.peak_flops[i];
+  return j;
+}
+
+Json devices(std::vector<Finding>& findings) {
+  Json list = Json::array();
+  for (const sr_backend* b : all_backends())
+    for (uint32_t i = 0; i < b->device_count(); ++i) {
+      try {
+        list.push_back(device_json(*b, Device(std::string(b->kind) + ":" + std::to_string(i))));
+      } catch (const Error& e) {
+        findings.push_back({e.message(), "see the maker of that chip"});
+      }
+    }
   return list;
+}
+
+std::string device_line(const Json& d) {
+  std::string text =
+      fmt::format("device     {} · {}", d["name"].get<std::string>(), d["description"].get<std::string>());
+  if (d.contains("memory_bytes")) text += " · " + train::format_bytes(d["memory_bytes"].get<double>());
+  if (d.contains("bandwidth_bytes_per_s"))
+    text += fmt::format(" · {:.1f} GB/s", d["bandwidth_bytes_per_s"].get<double>() / 1e9);
+  if (d.contains("peak_flops"))
+    for (const auto& [dtype, peak] : d["peak_flops"].items())
+      text += fmt::format(" · {} {:.0f} GFLOP/s", dtype, peak.get<double>() / 1e9);
+  return text;
 }
 
 void doctor(const Globals& g) {
   const CpuInfo& cpu = cpu_info();
   const double f32 = cpu::measure_fma_peak_f32(), bf16 = cpu::measure_bf16_peak(),
                int8 = cpu::measure_int8_peak(), dram = cpu::measure_dram_read();
-  const auto findings = missing(int8, bf16);
+  auto findings = missing(int8, bf16);
+  load_plugins(findings);
+  const Json known_devices = devices(findings);
   if (g.json) {
     Json j{{"version", SUIREN_VERSION},
            {"cpu", cpu.model},
@@ -73,7 +114,7 @@ void doctor(const Globals& g) {
            {"memory_available_bytes", memory_available()},
            {"roofs",
             {{"f32_gflops", f32}, {"bf16_gflops", bf16}, {"int8_gops", int8}, {"dram_read_gb_per_s", dram}}},
-           {"devices", devices()},
+           {"devices", known_devices},
            {"missing", Json::array()}};
     for (const Finding& f : findings) j["missing"].push_back({{"what", f.what}, {"remedy", f.remedy}});
     fmt::print("{}\n", j.dump(2));
@@ -89,8 +130,7 @@ void doctor(const Globals& g) {
   fmt::print(
       "roofs      f32 FMA {:.0f} GFLOP/s · bf16 {} · int8 {} · DRAM read {:.1f} GB/s   (measured now)\n", f32,
       unit(bf16), unit(int8), dram);
-  for (const auto& d : devices())
-    fmt::print("device     {} · {}\n", d["name"].get<std::string>(), d["description"].get<std::string>());
+  for (const Json& d : known_devices) fmt::print("{}\n", device_line(d));
   for (const Finding& f : findings) fmt::print("missing    {} -> {}\n", f.what, f.remedy);
 }
 

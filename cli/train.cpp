@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "suiren/train/fallbacks.h"
 #include "suiren/train/trainer.h"
 
 namespace suiren::cli {
@@ -21,7 +22,10 @@ void run(Args& a, const Globals& g) {
   a.options.settings_file = a.config;
   if (a.dry_run) return train::describe_run(c, a.options);
   const train::TrainResult r = train::train(c, a.options);
-  if (!g.json) return;
+  if (!g.json) {
+    fmt::print("{}", train::fallback_table(r.fallbacks, r.seconds));
+    return;
+  }
   nlohmann::json j{{"output", c.output}, {"steps", r.steps}, {"already_finished", r.already_finished}};
   if (!r.already_finished) {
     j.update({{"tokens", r.tokens},
@@ -29,6 +33,16 @@ void run(Args& a, const Globals& g) {
               {"seconds", r.seconds},
               {"tokens_per_second", r.tokens_per_second}});
     if (r.heldout_loss >= 0) j["heldout_loss"] = r.heldout_loss;
+    for (const Fallback& f : r.fallbacks)
+      j["fallbacks"].push_back({{"device", f.device},
+                                {"op", f.op},
+                                {"shapes", f.shapes},
+                                {"where", f.where},
+                                {"count", f.count},
+                                {"bytes", f.bytes},
+                                {"ms", f.milliseconds},
+                                {"share", f.milliseconds / (1000 * r.seconds)},
+                                {"reason", f.reason}});
   }
   fmt::print("{}\n", j.dump());
 }

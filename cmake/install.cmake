@@ -30,6 +30,9 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/suiren ${CMAKE_BINARY_DIR}/generated/sui
   COMPONENT dev FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/backends/abi DESTINATION ${SUIREN_INCLUDE_DIR}/backends COMPONENT dev
   FILES_MATCHING PATTERN "*.h" PATTERN frozen EXCLUDE)
+# What a chip is built from, alone.
+install(FILES ${PROJECT_SOURCE_DIR}/backends/abi/suiren_backend.h DESTINATION ${SUIREN_INCLUDE_DIR}/backends/abi
+  COMPONENT header EXCLUDE_FROM_ALL)
 
 include(CMakePackageConfigHelpers)
 set(config ${CMAKE_INSTALL_LIBDIR}/cmake/suiren)

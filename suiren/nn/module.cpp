@@ -6,8 +6,8 @@
 #include "suiren/base/philox.h"
 #include "suiren/base/threads.h"
 #include "suiren/core/autograd.h"
+#include "suiren/core/backend.h"
 #include "suiren/io/safetensors.h"
-#include "suiren/ops/copy/copy.h"
 
 namespace suiren::nn {
 namespace {
@@ -50,9 +50,12 @@ std::vector<uint8_t> converted(const io::TensorEntry& entry, DType to) {
   return out;
 }
 
+// Straight into the parameter's memory, which is row-major from its start: no op that a chip might lack.
 void write(const Tensor& parameter, std::span<const uint8_t> bytes) {
-  const NoGrad off;
-  assign(parameter, Tensor::from_bytes(bytes, parameter.shape(), parameter.dtype(), parameter.device()));
+  if (bytes.empty()) return;
+  parameter.device().context().write(parameter.storage()->memory(), 0, bytes.data(),
+                                     static_cast<int64_t>(bytes.size()));
+  parameter.storage()->bump_version();
 }
 
 std::vector<uint8_t> initial(const Tensor& t, Init init, uint64_t seed, uint64_t stream, double deviation) {

@@ -8,6 +8,7 @@
 #include "suiren/base/interrupt.h"
 #include "suiren/base/threads.h"
 #include "suiren/core/autograd.h"
+#include "suiren/core/backend.h"
 #include "suiren/core/dispatch.h"
 #include "suiren/io/json.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
@@ -136,8 +137,10 @@ StepRunner::StepRunner(const TrainConfig& config, models::Transformer& model, op
       model_(model),
       optimizer_(optimizer),
       loader_(loader),
-      together_(sequences_together(model.config(), loader.config().sequence_length, optimizer_states(config),
-                                   config.sequences_per_step())),
+      together_(model.device().context().info().concurrent_stream
+                    ? sequences_together(model.config(), loader.config().sequence_length,
+                                         optimizer_states(config), config.sequences_per_step())
+                    : 1),
       parameters_(model.parameters()) {}
 
 // Loss of one sequence as its share of the step's mean, and its gradients.

@@ -1,5 +1,6 @@
 #include "suiren/train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -149,9 +150,10 @@ void Run::restore(const Checkpoint& from) {
 
 void Run::begin(const std::optional<Checkpoint>& from) {
   const int64_t T = loader_.config().sequence_length;
-  check_memory(
-      plan_memory(shape_, T, optimizer_states(config_),
-                  sequences_together(shape_, T, optimizer_states(config_), config_.sequences_per_step())));
+  if (Device(config_.device).is_cpu())
+    check_memory(
+        plan_memory(shape_, T, optimizer_states(config_),
+                    sequences_together(shape_, T, optimizer_states(config_), config_.sequences_per_step())));
   if (!folder_.has_run() || !from) {
     fix_steps();
     folder_.write_record(record_);
@@ -278,8 +280,12 @@ TrainResult Run::go() {
   }
   begin(from);
   const auto loop_start = Clock::now();
+  reset_fallback_ledger();
   loop();
   result_.seconds = seconds_since(loop_start);
+  result_.fallbacks = fallback_ledger();
+  std::stable_sort(result_.fallbacks.begin(), result_.fallbacks.end(),
+                   [](const Fallback& a, const Fallback& b) { return a.milliseconds > b.milliseconds; });
   result_.steps = step_;
   result_.tokens = step_ * tokens_per_step_;
   result_.tokens_per_second =

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "suiren/core/dispatch.h"
 #include "suiren/train/config.h"
 
 namespace suiren::train {
@@ -20,6 +21,7 @@ struct TrainResult {
   double loss = 0;           ///< of the last step, nats a token
   double heldout_loss = -1;  ///< of the last evaluation; negative: none
   double seconds = 0, tokens_per_second = 0;
+  std::vector<Fallback> fallbacks;  ///< what the device did not run itself, the longest first
 };
 
 /// Runs, or goes on with, a training run. The unit of work is one sequence: gradients are summed over the
