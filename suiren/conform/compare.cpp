@@ -66,8 +66,8 @@ double root_mean_square(const HostArray& a) {
   return n ? std::sqrt(static_cast<double>(sum / static_cast<Wide>(n))) : 0;
 }
 
-// The size of the values in a call, and how many terms may be summed on the way to one element of `output`: inside
-// a fused op, as many as the longest extent has.
+// The size of the values in a call, and how many terms may be summed on the way to one element of `output`:
+// inside a fused op, as many as the longest extent has.
 struct Size {
   double values, terms;
 };
@@ -140,7 +140,10 @@ Json attribute_json(const AttrValue& a) {
 
 void save_call(const std::string& folder, const OpInfo& op, const void* attrs, const Tensors& inputs,
                const Tensors& want, size_t outputs, const std::string& from) {
-  Json call{{"op", op.name}, {"results_of", from}, {"outputs", outputs}, {"attributes", Json::array()},
+  Json call{{"op", op.name},
+            {"results_of", from},
+            {"outputs", outputs},
+            {"attributes", Json::array()},
             {"inputs", Json::array()}};
   for (const AttrValue& a : op.attributes(attrs)) call["attributes"].push_back(attribute_json(a));
   std::vector<std::vector<uint8_t>> bytes;
@@ -241,11 +244,14 @@ Comparison replay_call(const std::string& folder, const Device& device) {
   for (const Json& j : call.at("inputs")) {
     const Tensor row = read_tensor(file, fmt::format("input.{}", inputs.size()));
     row.storage()->set_stable(j.at("stable").get<bool>());
-    const auto shape = j.at("shape").get<std::vector<int64_t>>(), strides = j.at("strides").get<std::vector<int64_t>>();
-    const Tensor t = row.alias(Shape(std::span<const int64_t>(shape)), Strides(std::span<const int64_t>(strides)),
-                               j.at("offset").get<int64_t>());
-    SR_CHECK(shape.size() == strides.size() && (t.numel() == 0 || (extent(t).first >= 0 && extent(t).second <= row.numel())),
-             "{}/call.json: input {} reaches outside its {} saved elements", folder, inputs.size(), row.numel());
+    const auto shape = j.at("shape").get<std::vector<int64_t>>(),
+               strides = j.at("strides").get<std::vector<int64_t>>();
+    const Tensor t = row.alias(Shape(std::span<const int64_t>(shape)),
+                               Strides(std::span<const int64_t>(strides)), j.at("offset").get<int64_t>());
+    SR_CHECK(shape.size() == strides.size() &&
+                 (t.numel() == 0 || (extent(t).first >= 0 && extent(t).second <= row.numel())),
+             "{}/call.json: input {} reaches outside its {} saved elements", folder, inputs.size(),
+             row.numel());
     inputs.push_back(t);
   }
   while (file.contains(fmt::format("result.{}", want.size())))
@@ -253,7 +259,8 @@ Comparison replay_call(const std::string& folder, const Device& device) {
   const Tensors there = relocated(inputs, device);
   const Tensors outputs = run_op(op, attrs.get(), there, device);
   const Tensors got = results_of(op, outputs, there);
-  SR_CHECK(got.size() == want.size(), "{} holds {} results, {} gives {}", folder, want.size(), op.name, got.size());
+  SR_CHECK(got.size() == want.size(), "{} holds {} results, {} gives {}", folder, want.size(), op.name,
+           got.size());
   Comparison result;
   compare_call(op, attrs.get(), inputs, want, got, outputs.size(), &result);
   return result;

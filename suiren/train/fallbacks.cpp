@@ -16,15 +16,16 @@ std::string fallback_table(std::span<const Fallback> rows, double seconds, size_
     op = std::max(op, f.op.size());
     shapes = std::max(shapes, f.shapes.size());
   }
-  const auto row = [&](const std::string& name, const std::string& on, int64_t count, int64_t bytes, double ms,
-                       const std::string& reason) {
+  const auto row = [&](const std::string& name, const std::string& on, int64_t count, int64_t bytes,
+                       double ms, const std::string& reason) {
     return fmt::format("{:{}}  {:{}}  {:>9}  {:>10}  {:>10.1f}  {:>5.1f}%  {}\n", name, op, on, shapes,
                        format_count(count), format_bytes(static_cast<double>(bytes)), ms,
                        seconds > 0 ? ms / (10 * seconds) : 0, reason);
   };
-  std::string text = fmt::format("fallbacks of {}: ops that ran on the {}\n{:{}}  {:{}}  {:>9}  {:>10}  {:>10}  {:>6}  {}\n",
-                                 rows[0].device, rows[0].where == "cpu" ? "CPU, by copy" : "reference", "op", op,
-                                 "shapes", shapes, "calls", "copied", "ms", "share", "reason");
+  std::string text =
+      fmt::format("fallbacks of {}: ops that ran on the {}\n{:{}}  {:{}}  {:>9}  {:>10}  {:>10}  {:>6}  {}\n",
+                  rows[0].device, rows[0].where == "cpu" ? "CPU, by copy" : "reference", "op", op, "shapes",
+                  shapes, "calls", "copied", "ms", "share", "reason");
   Fallback rest, all;
   for (size_t i = 0; i < rows.size(); ++i) {
     const Fallback& f = rows[i];
@@ -33,7 +34,8 @@ std::string fallback_table(std::span<const Fallback> rows, double seconds, size_
       if (sum) sum->count += f.count, sum->bytes += f.bytes, sum->milliseconds += f.milliseconds;
   }
   if (rest.count > 0)
-    text += row(fmt::format("{} more rows", rows.size() - shown), "", rest.count, rest.bytes, rest.milliseconds, "");
+    text += row(fmt::format("{} more rows", rows.size() - shown), "", rest.count, rest.bytes,
+                rest.milliseconds, "");
   return text + row("all", "", all.count, all.bytes, all.milliseconds, "");
 }
 

@@ -1,5 +1,5 @@
-// Version 1 of the chip interface never moves: sizes and offsets as they were when it froze, the frozen header beside
-// today's, C11 as well as C++, and a plug-in of that day in today's host.
+// Version 1 of the chip interface never moves: sizes and offsets as they were when it froze, the frozen
+// header beside today's, C11 as well as C++, and a plug-in of that day in today's host.
 
 #include <gtest/gtest.h>
 
@@ -103,8 +103,8 @@ static_assert(sizeof(sr_backend) >= 144);
 
 static_assert(sizeof(sr_status) == 4 && SR_OK == 0 && SR_ERROR_INVALID == 1 && SR_ERROR_OUT_OF_MEMORY == 2 &&
               SR_ERROR_UNSUPPORTED == 3 && SR_ERROR_DEVICE == 4);
-static_assert(SR_F64 == 0 && SR_F32 == 1 && SR_BF16 == 2 && SR_F16 == 3 && SR_I8 == 4 && SR_U8 == 5 && SR_I16 == 6 &&
-              SR_I32 == 7 && SR_I64 == 8 && SR_BOOL == 9);
+static_assert(SR_F64 == 0 && SR_F32 == 1 && SR_BF16 == 2 && SR_F16 == 3 && SR_I8 == 4 && SR_U8 == 5 &&
+              SR_I16 == 6 && SR_I32 == 7 && SR_I64 == 8 && SR_BOOL == 9);
 static_assert(SR_ROLE_IN == 0 && SR_ROLE_OUT == 1 && SR_ROLE_INOUT == 2 && SR_TENSOR_STABLE == 1);
 static_assert(SR_ATTR_I64 == 0 && SR_ATTR_F64 == 1 && SR_ATTR_LIST == 2);
 static_assert(SR_SUPPORT_NO == 0 && SR_SUPPORT_NATIVE == 1 && SR_SUPPORT_NEEDS_CONTIGUOUS == 2);

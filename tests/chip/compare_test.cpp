@@ -1,4 +1,5 @@
-// Two devices op by op: the null chip, on which every result is zero, is right about some ops and wrong about others.
+// Two devices op by op: the null chip, on which every result is zero, is right about some ops and wrong about
+// others.
 
 #include "suiren/conform/compare.h"
 
@@ -42,10 +43,14 @@ TEST_F(Compare, DevicesThatAgreeAreTold) {
   for (const char* first : {"cpu", "example"}) {
     const Device a(first), b(std::string(first) == "cpu" ? "example" : "cpu");
     const Comparison r = compare_devices(
-        [&] { softmax(matmul(rms_norm(wave({9, 33}, a), wave({33}, a)), transpose(wave({7, 33}, a))), -1); }, b,
-        folder_);
-    EXPECT_FALSE(r.difference) << r.difference->op << ": " << r.difference->got << " for " << r.difference->expected;
-    EXPECT_GE(r.calls, first == std::string("cpu") ? 3 : 6) << "on the example chip, parts are ops of their own";
+        [&] {
+          softmax(matmul(rms_norm(wave({9, 33}, a), wave({33}, a)), transpose(wave({7, 33}, a))), -1);
+        },
+        b, folder_);
+    EXPECT_FALSE(r.difference) << r.difference->op << ": " << r.difference->got << " for "
+                               << r.difference->expected;
+    EXPECT_GE(r.calls, first == std::string("cpu") ? 3 : 6)
+        << "on the example chip, parts are ops of their own";
     EXPECT_FALSE(std::filesystem::exists(folder_));
   }
 }
@@ -71,7 +76,8 @@ TEST_F(Compare, TheFirstOpThatDiffersIsNamed) {
 TEST_F(Compare, ASavedCallRunsAgain) {
   const Tensor x = slice(transpose(wave({6, 5})), 1, 1, 5, 2);
   ASSERT_TRUE(compare_devices([&] { clamp(x, -0.3, HUGE_VAL); }, Device("null"), folder_).difference);
-  const Comparison wrong = replay_call(folder_, Device("null")), right = replay_call(folder_, Device("example"));
+  const Comparison wrong = replay_call(folder_, Device("null")),
+                   right = replay_call(folder_, Device("example"));
   ASSERT_TRUE(wrong.difference);
   EXPECT_EQ(wrong.difference->op, "clamp");
   EXPECT_FALSE(right.difference);

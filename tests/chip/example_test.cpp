@@ -1,4 +1,5 @@
-// backends/example and backends/null in the host: native ops, the alignment rule, fallbacks, late errors, memory.
+// backends/example and backends/null in the host: native ops, the alignment rule, fallbacks, late errors,
+// memory.
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
@@ -62,7 +63,8 @@ TEST_F(Example, RunsMatmulAddAndCopyItself) {
   expect_near(matmul(ca, cc), matmul(a, c));
   expect_near(add(ca, ca), add(a, a));
   expect_near(copy(transpose(ca)), copy(transpose(a)));
-  expect_near(matmul(ramp({2, 0}, 0, 0, chip()), ramp({0, 3}, 0, 0, chip())), Tensor::zeros({kF32, {2, 3}, {}}));
+  expect_near(matmul(ramp({2, 0}, 0, 0, chip()), ramp({0, 3}, 0, 0, chip())),
+              Tensor::zeros({kF32, {2, 3}, {}}));
   EXPECT_TRUE(fallback_ledger().empty());
 }
 
@@ -105,7 +107,8 @@ TEST_F(Example, TakesCallsFromSeveralThreads) {
   std::atomic<int> wrong{0};
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
-      for (int i = 0; i < 50; ++i) wrong += add(matmul(a, a), a).to_bytes() != add(want, a.to(Device())).to_bytes();
+      for (int i = 0; i < 50; ++i)
+        wrong += add(matmul(a, a), a).to_bytes() != add(want, a.to(Device())).to_bytes();
     });
   for (auto& t : threads) t.join();
   EXPECT_EQ(wrong, 0);
@@ -129,7 +132,8 @@ class ExampleTable : public testing::Test {
     sr_tensor tensors[3];
     const sr_memory memory[] = {a, b, c};
     for (int i = 0; i < 3; ++i)
-      tensors[i] = {sizeof(sr_tensor), static_cast<uint16_t>(i == 2), SR_F32, 1, 0, &n, &one, memory[i], 0, 0, nullptr};
+      tensors[i] = {
+          sizeof(sr_tensor), static_cast<uint16_t>(i == 2), SR_F32, 1, 0, &n, &one, memory[i], 0, 0, nullptr};
     const sr_op op{sizeof op, intern("add"), 1, 3, tensors, 0, 0, nullptr};
     sr_support support{};
     support.struct_size = sizeof support;

@@ -30,15 +30,16 @@ TEST_F(Devices, TheExampleChipTrainsToTheGoldenLosses) {
   }
   EXPECT_EQ(step, 20u);
   EXPECT_EQ(table.rfind("fallbacks of example:0: ops that ran on the CPU, by copy\n", 0), 0u) << table;
-  for (const char* part : {"op ", "shapes", "calls", "copied", "ms", "share", "reason", "matmul_sum", "\nmul ",
-                           "the example chip has matmul, add and copy", "more rows", "\nall "})
+  for (const char* part : {"op ", "shapes", "calls", "copied", "ms", "share", "reason", "matmul_sum",
+                           "\nmul ", "the example chip has matmul, add and copy", "more rows", "\nall "})
     EXPECT_NE(table.find(part), std::string::npos) << part << "\n" << table;
-  for (const char* native : {"\nmatmul ", "\ncopy "}) EXPECT_EQ(table.find(native), std::string::npos) << table;
+  for (const char* native : {"\nmatmul ", "\ncopy "})
+    EXPECT_EQ(table.find(native), std::string::npos) << table;
 }
 
 TEST_F(Devices, TheLedgerIsInTheJsonToo) {
-  const json r = json::parse(must({"train", "--config", config("run"), "--set", "steps=2", "schedule.warmup_steps=1",
-                                   "--device", "example", "--quiet", "--json"}));
+  const json r = json::parse(must({"train", "--config", config("run"), "--set", "steps=2",
+                                   "schedule.warmup_steps=1", "--device", "example", "--quiet", "--json"}));
   ASSERT_FALSE(r["fallbacks"].empty());
   double share = 0;
   for (const json& f : r["fallbacks"]) {
@@ -53,10 +54,11 @@ TEST_F(Devices, TheLedgerIsInTheJsonToo) {
 }
 
 TEST_F(Devices, StrictDeviceStopsAtTheFirstOpThatWouldLeave) {
-  const Outcome o = run({"train", "--config", config("run"), "--device", "example", "--strict-device", "--quiet"});
+  const Outcome o =
+      run({"train", "--config", config("run"), "--device", "example", "--strict-device", "--quiet"});
   EXPECT_EQ(o.code, 2);
-  for (const char* part : {"[embedding]", "example:0", "f32 [512, 64]", "the example chip has matmul, add and copy",
-                           "--strict-device"})
+  for (const char* part : {"[embedding]", "example:0", "f32 [512, 64]",
+                           "the example chip has matmul, add and copy", "--strict-device"})
     EXPECT_NE(o.err.find(part), std::string::npos) << part << "\n" << o.err;
 }
 
@@ -69,7 +71,8 @@ TEST_F(Devices, ALateErrorStopsTheRunWithTheChipsOwnSentence) {
 }
 
 TEST_F(Devices, TheNullChipRunsAWholeTraining) {
-  const json r = json::parse(must({"train", "--config", config("run"), "--device", "null", "--quiet", "--json"}));
+  const json r =
+      json::parse(must({"train", "--config", config("run"), "--device", "null", "--quiet", "--json"}));
   EXPECT_EQ(r["steps"], 20);
   EXPECT_EQ(r["loss"], 0);
   EXPECT_FALSE(r.contains("fallbacks"));
@@ -79,36 +82,39 @@ TEST_F(Devices, DoctorListsWhatChipsSayOfThemselves) {
   const json r = json::parse(must({"doctor", "--json"}));
   std::map<std::string, json> found;
   for (const json& d : r["devices"]) found[d["name"]] = d;
-  ASSERT_TRUE(found.contains("cpu:0") && found.contains("example:0") && found.contains("null:0")) << r["devices"];
+  ASSERT_TRUE(found.contains("cpu:0") && found.contains("example:0") && found.contains("null:0"))
+      << r["devices"];
   EXPECT_GT(found["cpu:0"]["memory_bytes"], 0);
   EXPECT_EQ(found["example:0"]["bandwidth_bytes_per_s"], 8e9);
   EXPECT_EQ(found["example:0"]["peak_flops"]["f32"], 4e9);
   EXPECT_FALSE(found["null:0"].contains("bandwidth_bytes_per_s"));
-  EXPECT_NE(must({"doctor"}).find("example:0 · example chip (a thread of this process) · 8.0 GB/s · f32 4 GFLOP/s"),
-            std::string::npos);
+  EXPECT_NE(
+      must({"doctor"}).find("example:0 · example chip (a thread of this process) · 8.0 GB/s · f32 4 GFLOP/s"),
+      std::string::npos);
 }
 
 TEST_F(Devices, CompareFindsThatTheExampleChipAgrees) {
-  const json r = json::parse(must({"compare", "--model", "tests/golden/training/init", "--device", "cpu", "--device",
-                                   "example", "--json"}));
+  const json r = json::parse(must({"compare", "--model", "tests/golden/training/init", "--device", "cpu",
+                                   "--device", "example", "--json"}));
   EXPECT_EQ(r["agree"], true);
   EXPECT_GT(r["ops"], 20);
   EXPECT_GT(r["closest"], 0);
-  EXPECT_NE(must({"compare", "--model", "tests/golden/training/init", "--device", "example", "--device", "cpu",
-                  "--tokens", "5"})
+  EXPECT_NE(must({"compare", "--model", "tests/golden/training/init", "--device", "example", "--device",
+                  "cpu", "--tokens", "5"})
                 .find("they agree"),
             std::string::npos);
 }
 
 TEST_F(Devices, CompareNamesTheOpAndSavesTheCall) {
-  const Outcome o = run({"compare", "--model", "tests/golden/training/init", "--device", "cpu", "--device", "null",
-                         "--save", at("saved")});
+  const Outcome o = run({"compare", "--model", "tests/golden/training/init", "--device", "cpu", "--device",
+                         "null", "--save", at("saved")});
   EXPECT_EQ(o.code, 1);
   EXPECT_NE(o.out.find("differs    op 1: cast(dtype=1) on f64 [64, 8]"), std::string::npos) << o.out;
   const Outcome again = run({"compare", "--replay", at("saved"), "--device", "null", "--json"});
   EXPECT_EQ(again.code, 1);
   EXPECT_EQ(json::parse(again.out)["difference"]["op"], "cast");
-  EXPECT_NE(must({"compare", "--replay", at("saved"), "--device", "example"}).find("they agree"), std::string::npos);
+  EXPECT_NE(must({"compare", "--replay", at("saved"), "--device", "example"}).find("they agree"),
+            std::string::npos);
   EXPECT_EQ(run({"compare", "--model", "tests/golden/training/init", "--device", "cpu"}).code, 2);
 }
 

@@ -1,5 +1,5 @@
-// A chip of the day on which version 1 of the interface froze. Never edited: it is compiled against the frozen
-// header, and has to load and run in every later host. It adds row-major f32.
+// A chip of the day on which version 1 of the interface froze. Never edited: it is compiled against the
+// frozen header, and has to load and run in every later host. It adds row-major f32.
 
 #include <cstring>
 #include <string>
@@ -100,9 +100,9 @@ sr_status op_run(sr_stream, sr_plan, const sr_op* op, sr_memory) {
 const char* last_error() { return error.c_str(); }
 
 const sr_backend kTable{
-    sizeof(sr_backend), 0,         "frozen_v1",   "1",     device_count,  device_open,    device_close,
-    device_info,        mem_alloc, mem_free,   copy,    stream_create, stream_destroy, stream_sync,
-    op_query,           op_run,    last_error, nullptr, nullptr};
+    sizeof(sr_backend), 0,         "frozen_v1", "1",     device_count,  device_open,    device_close,
+    device_info,        mem_alloc, mem_free,    copy,    stream_create, stream_destroy, stream_sync,
+    op_query,           op_run,    last_error,  nullptr, nullptr};
 
 }  // namespace
 
