@@ -1,6 +1,6 @@
 #pragma once
-// Sums of products by the names of their dimensions: functions of matmul, reduce and views, so that every chip
-// and every gradient comes with them.
+// Sums of products by the names of their dimensions: functions of matmul, reduce and views, so that every
+// chip and every gradient comes with them.
 
 #include <string_view>
 #include <vector>
@@ -10,9 +10,9 @@
 namespace suiren {
 
 /// Einstein's notation: einsum("bij,bjk->bik", {a, b}). A letter names a dimension; one that the result does
-/// not name is summed over, one that an operand names twice is its diagonal. Without "->" the result names, in
-/// alphabetical order, the letters that stand once. Operands are contracted from left to right, each pair as
-/// one matrix product. Floats, one dtype. Throws Error{kShape} naming the letter whose extents differ, or
+/// not name is summed over, one that an operand names twice is its diagonal. Without "->" the result names,
+/// in alphabetical order, the letters that stand once. Operands are contracted from left to right, each pair
+/// as one matrix product. Floats, one dtype. Throws Error{kShape} naming the letter whose extents differ, or
 /// Error{kInvalid} naming what the equation lacks.
 Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands);
 
