@@ -1,6 +1,7 @@
 // The CPU behind the chip ABI: memory, a queue that is empty because every call runs at once, and kernel
 // choice. A memory handle is the address itself.
 
+#include <malloc.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -59,18 +60,23 @@ void device_close(sr_device) {}
 
 sr_status device_info(sr_device, sr_device_info* out) {
   return guard([&] {
-    out->host_addressable = 1;
-    out->alignment = kAlignment;
-    out->memory_total = static_cast<uint64_t>(cpu_info().memory_total);
-    out->concurrent_stream = 1;
-    std::snprintf(out->name, sizeof out->name, "%s", cpu_info().model.c_str());
+    sr_device_info info{};
+    info.struct_size = out->struct_size;
+    info.host_addressable = 1;
+    info.alignment = kAlignment;
+    info.memory_total = static_cast<uint64_t>(cpu_info().memory_total);
+    info.concurrent_stream = 1;
+    std::snprintf(info.name, sizeof info.name, "%s", cpu_info().model.c_str());
+    std::memcpy(out, &info, std::min<size_t>(out->struct_size, sizeof info));
   });
 }
 
 sr_status mem_alloc(sr_device, uint64_t bytes, sr_memory* out) {
   const uint64_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
-  void* p =
-      std::aligned_alloc(alignment, (std::max<uint64_t>(bytes, 1) + alignment - 1) / alignment * alignment);
+  const bool absurd = bytes > uint64_t{1} << 60;
+  void* p = absurd ? nullptr
+                   : std::aligned_alloc(
+                         alignment, (std::max<uint64_t>(bytes, 1) + alignment - 1) / alignment * alignment);
   if (!p) {
     last_error_text = "out of memory: " + std::to_string(bytes) + " bytes asked for";
     return SR_ERROR_OUT_OF_MEMORY;
@@ -85,8 +91,18 @@ void mem_free(sr_device, sr_memory memory) {
   std::free(memory);
 }
 
+// malloc knows how long an allocation is, to within its rounding.
+bool inside(sr_memory m, uint64_t offset, uint64_t bytes) {
+  const uint64_t size = m ? malloc_usable_size(pointer(m)) : 0;
+  return !m || (offset <= size && bytes <= size - offset);
+}
+
 sr_status copy(sr_stream, sr_memory to, uint64_t to_offset, void* to_host, sr_memory from,
                uint64_t from_offset, const void* from_host, uint64_t bytes) {
+  if (!inside(to, to_offset, bytes) || !inside(from, from_offset, bytes)) {
+    last_error_text = "a copy past the end of an allocation";
+    return SR_ERROR_INVALID;
+  }
   char* t = to ? static_cast<char*>(pointer(to)) + to_offset : static_cast<char*>(to_host);
   const char* f =
       from ? static_cast<const char*>(pointer(from)) + from_offset : static_cast<const char*>(from_host);
@@ -108,6 +124,8 @@ sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
   out->plan = nullptr;
   out->workspace = 0;
   if (op->op >= kernels_of.size()) return SR_OK;
+  for (uint32_t i = 0; i < op->tensor_count; ++i)
+    if (op->tensors[i].dtype > SR_BOOL) return out->reason = "an element type of a later version", SR_OK;
   for (const Kernel* k : kernels_of[op->op]) {
     if (const Reason why = k->accepts ? k->accepts(call) : nullptr) {
       if (why == kNeedsContiguous) out->level = SR_SUPPORT_NEEDS_CONTIGUOUS;

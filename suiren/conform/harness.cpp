@@ -99,6 +99,17 @@ std::vector<HostArray> draw(const Sample& s, DType dtype, uint64_t seed, DType i
   return arrays;
 }
 
+HostArray with_special_values(HostArray a, uint64_t seed) {
+  const Wide inf = std::numeric_limits<Wide>::infinity();
+  const Wide tiny = a.dtype == kF64 ? Wide{0x1p-1070} : a.dtype == kF16 ? Wide{0x1p-23} : Wide{0x1p-132};
+  const Wide specials[] = {std::numeric_limits<Wide>::quiet_NaN(), inf, -inf, 0.0L, -0.0L, tiny, -tiny};
+  for (int64_t i = 0; i < a.numel(); ++i) {
+    const auto pick = static_cast<size_t>(philox_uniform(seed, 77, static_cast<uint64_t>(i)) * 21);
+    if (pick < std::size(specials)) a[i] = specials[pick];
+  }
+  return a;
+}
+
 namespace {
 
 bool accepted(const OpInfo& op, const Sample& s, DType dtype, int64_t most) {
@@ -332,6 +343,15 @@ int64_t reduced_elements(const std::vector<HostArray>& inputs, const HostArray& 
       if (d > 0 && known.insert(d).second) gone *= d;
   }
   return std::max(most, gone);
+}
+
+Tolerance tolerance(const HostArray& output, const std::vector<HostArray>& inputs, DType accumulation,
+                    double loosen, bool repeated) {
+  const auto terms = static_cast<double>(reduced_elements(inputs, output));
+  const Tolerance once = tolerance(output.dtype), sums = tolerance(accumulation);
+  if (!output.dtype.is_floating()) return {0, 0};
+  return {loosen * std::max(once.relative, sums.relative),
+          loosen * (once.absolute + sums.absolute * (repeated ? terms : std::sqrt(terms)))};
 }
 
 std::string differences(const Tensors& got, const std::vector<HostArray>& want, DType dtype, double loosen,

@@ -41,6 +41,9 @@ std::vector<HostArray> draw(const Sample& s, DType dtype, uint64_t seed, DType i
 /// stays equal. Only those that the op's infer accepts.
 std::vector<Sample> scaled(const OpInfo& op, const Sample& s, DType dtype, int64_t most);
 
+/// A third of the elements replaced by NaN, infinities, signed zeros and denormals.
+HostArray with_special_values(HostArray a, uint64_t seed);
+
 /// True when `layout` differs from kContiguous for this shape.
 bool applies(Layout layout, const Shape& shape);
 /// `values` as a tensor laid out so. Broadcast layouts change `values`: they repeat along the dimension.
@@ -61,6 +64,10 @@ std::string difference(const Tensor& got, const HostArray& want, Tolerance t, in
 /// each output.
 std::string differences(const Tensors& got, const std::vector<HostArray>& want, DType dtype, double loosen,
                         const std::vector<HostArray>& inputs, bool repeated, int64_t* compared);
+/// What a chip may be off that keeps sums in `accumulation`: a rounding or two of the result, and the errors
+/// of as many sums as there are terms.
+Tolerance tolerance(const HostArray& output, const std::vector<HostArray>& inputs, DType accumulation,
+                    double loosen, bool repeated);
 /// How many terms are summed into one element of `output`, about: the extents of the inputs that it has not.
 int64_t reduced_elements(const std::vector<HostArray>& inputs, const HostArray& output);
 

@@ -220,17 +220,6 @@ const std::map<std::string, const char*> kNoSpecialValues{
     {"irfft", "a NaN or an infinity reaches every element"},
     {"slogdet", "the order of elimination"}};
 
-HostArray with_special_values(HostArray a, uint64_t seed) {
-  const Wide inf = std::numeric_limits<Wide>::infinity();
-  const Wide tiny = a.dtype == kF64 ? Wide{0x1p-1070} : a.dtype == kF16 ? Wide{0x1p-23} : Wide{0x1p-132};
-  const Wide specials[] = {std::numeric_limits<Wide>::quiet_NaN(), inf, -inf, 0.0L, -0.0L, tiny, -tiny};
-  for (int64_t i = 0; i < a.numel(); ++i) {
-    const auto pick = static_cast<size_t>(philox_uniform(seed, 77, static_cast<uint64_t>(i)) * 21);
-    if (pick < std::size(specials)) a[i] = specials[pick];
-  }
-  return a;
-}
-
 TEST_P(OpSpecialValues, FallInTheClassesOfTheDefinition) {
   if (kNoSpecialValues.count(op().name)) return;
   uint64_t seed = 100;
