@@ -19,6 +19,7 @@
 #include <mutex>
 #include <new>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -159,6 +160,8 @@ sr_status guard(Body&& body) {
     return body();
   } catch (const std::bad_alloc&) {
     return failed(SR_ERROR_OUT_OF_MEMORY, "the host is out of memory");
+  } catch (const std::length_error&) {
+    return failed(SR_ERROR_OUT_OF_MEMORY, "no memory is that large");
   } catch (const std::exception& e) {
     return failed(SR_ERROR_DEVICE, e.what());
   }
@@ -191,7 +194,7 @@ void device_close(sr_device device) {
 sr_status device_info(sr_device, sr_device_info* out) {
   out->host_addressable = 0;
   out->alignment = kAlignment;
-  std::snprintf(out->name, sizeof out->name, "example chip (a thread of this process)");
+  if (HAS(out, name)) std::snprintf(out->name, sizeof out->name, "example chip (a thread of this process)");
   if (HAS(out, bandwidth)) out->bandwidth = 8e9;  // HARDWARE: of the data sheet
   if (HAS(out, peak_flops)) out->peak_flops[SR_F32] = 4e9;
   return SR_OK;

@@ -99,6 +99,21 @@ TEST(Conform, PassesAnHonestChip) {
   EXPECT_GT(r.report["pass"].get<int>(), 30);
 }
 
+TEST(Conform, PassesTheExample) {
+  const Ran r = conform(SUIREN_EXAMPLE_CHIP, "");
+  EXPECT_EQ(r.status, 0) << failures(r.report);
+  EXPECT_GT(r.report["pass"].get<int>(), 30);
+}
+
+// A chip that takes every op and computes nothing keeps the border and is wrong about all values.
+TEST(Conform, SeesThatTheNullChipComputesNothing) {
+  const Ran r =
+      conform(SUIREN_NULL_CHIP, "abi/table,abi/symbols,memory/odd_copies,ops/add,ops/matmul,training/logits");
+  EXPECT_EQ(r.status, 1);
+  EXPECT_EQ(r.report["pass"].get<int>(), 2) << failures(r.report);
+  EXPECT_EQ(r.report["fail"].get<int>(), 4) << failures(r.report);
+}
+
 TEST(Conform, PassesTheCpu) {
   const Ran r = conform("cpu", "");
   EXPECT_EQ(r.status, 0) << failures(r.report);
