@@ -4,8 +4,10 @@
 #include <cstring>
 
 #include "backends/cpu/convert.h"
+#include "backends/cpu/move.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/walk.h"
+#include "backends/cpu/word.h"
 
 namespace suiren::cpu {
 namespace {
@@ -19,15 +21,6 @@ void move_row(int64_t n, char* to, int64_t to_step, const char* from, int64_t fr
     std::memcpy(&word, from + i * from_step, sizeof(W));
     std::memcpy(to + i * to_step, &word, sizeof(W));
   }
-}
-
-// Calls f.template operator()<W>() with an unsigned word of `bytes`.
-template <class F>
-void with_word(int64_t bytes, F&& f) {
-  if (bytes == 1) return f.template operator()<uint8_t>();
-  if (bytes == 2) return f.template operator()<uint16_t>();
-  if (bytes == 4) return f.template operator()<uint32_t>();
-  f.template operator()<uint64_t>();
 }
 
 // The last two dimensions in square tiles, when the source runs along the one before the last.
@@ -56,6 +49,8 @@ void transpose(const Walk& w) {
       });
 }
 
+}  // namespace
+
 void move(const Operand& to, const Operand& from) {
   const int64_t size = dtype_of_operand(to.dtype()).size();
   const Walk walk({to, from}, {size, size});
@@ -75,6 +70,37 @@ void move(const Operand& to, const Operand& from) {
     });
   });
 }
+
+void move_runs(int64_t count, int64_t bytes, char* to, int64_t to_step, const char* from, int64_t from_step) {
+  parallel_for(count, std::max<int64_t>(1, 4 * kGrainCheap / std::max<int64_t>(bytes, 1)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i)
+                   std::memcpy(to + i * to_step, from + i * from_step, static_cast<size_t>(bytes));
+               });
+}
+
+void clear(char* to, int64_t bytes) {
+  parallel_for(bytes, 4 * kGrainCheap,
+               [&](int64_t b, int64_t e) { std::memset(to + b, 0, static_cast<size_t>(e - b)); });
+}
+
+Restrided::Restrided(const Operand& x, const Shape& shape, const Strides& strides, int64_t offset)
+    : shape_(shape),
+      strides_(strides),
+      base_(x.data<char>() + offset * dtype_of_operand(x.dtype()).size()),
+      form_{sizeof(sr_tensor),
+            SR_ROLE_IN,
+            x.dtype(),
+            static_cast<uint32_t>(shape.rank()),
+            0,
+            shape_.data(),
+            strides_.data(),
+            x.memory(),
+            0,
+            x.version(),
+            nullptr} {}
+
+namespace {
 
 void copy(const Call& c, void*) { move(c.out(0), c.in(0)); }
 void assign(const Call& c, void*) { move(c.in(0), c.in(1)); }
@@ -111,15 +137,6 @@ void arange(const Call& c, void*) {
   });
 }
 
-// Rows of bytes: `count` runs of `bytes`, the i-th at base + i * step.
-void move_runs(int64_t count, int64_t bytes, char* to, int64_t to_step, const char* from, int64_t from_step) {
-  parallel_for(count, std::max<int64_t>(1, 4 * kGrainCheap / std::max<int64_t>(bytes, 1)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i)
-                   std::memcpy(to + i * to_step, from + i * from_step, static_cast<size_t>(bytes));
-               });
-}
-
 // Bytes of everything inside `axis`.
 int64_t inner_bytes(const Operand& x, int axis) {
   int64_t bytes = dtype_of_operand(x.dtype()).size();
@@ -135,8 +152,7 @@ void slice_backward(const Call& c, void*) {
   const int64_t inner = inner_bytes(y, axis), extent = y.dim(axis), kept = g.dim(axis);
   const int64_t total = y.numel() * dtype_of_operand(y.dtype()).size();
   char* to = y.data<char>();
-  parallel_for(total, 4 * kGrainCheap,
-               [&](int64_t b, int64_t e) { std::memset(to + b, 0, static_cast<size_t>(e - b)); });
+  clear(to, total);
   if (g.numel() == 0) return;
   const char* from = g.data<char>();
   const int64_t outer = total / (inner * extent);

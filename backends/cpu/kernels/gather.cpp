@@ -1,32 +1,18 @@
-// Rows and elements by index: embedding, gather, scatter_add, index_select.
+// Rows and elements by index: embedding and its bags, gather, index_select. Writing stands in scatter.cpp.
 
 #include <algorithm>
 #include <cstring>
 #include <numeric>
-#include <string>
 #include <type_traits>
 #include <vector>
 
 #include "backends/cpu/convert.h"
+#include "backends/cpu/indexed.h"
 #include "backends/cpu/stage.h"
-#include "backends/cpu/walk.h"
-#include "suiren/base/error.h"
+#include "backends/cpu/word.h"
 
 namespace suiren::cpu {
 namespace {
-
-// An index operand of i32 or i64, row-major.
-class Indices {
- public:
-  explicit Indices(const Operand& x) : data_(x.data<char>()), wide_(x.dtype() == SR_I64) {}
-  int64_t operator[](int64_t i) const {
-    return wide_ ? reinterpret_cast<const int64_t*>(data_)[i] : reinterpret_cast<const int32_t*>(data_)[i];
-  }
-
- private:
-  const char* data_;
-  bool wide_;
-};
 
 int64_t checked_id(int64_t id, int64_t position, int64_t rows) {
   SR_CHECK(id >= 0 && id < rows, "id {} at position {} is out of range for {} rows", id, position, rows);
@@ -52,6 +38,19 @@ void embedding(const Call& c, void*) {
 template <class A, class T>
 void add(A* sum, const T* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) sum[i] += static_cast<A>(x[i]);
+}
+
+template <class A, class T>
+void add_scaled(A* sum, const T* x, A scale, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) sum[i] += static_cast<A>(x[i]) * scale;
+}
+// NaN wins; `first`: there is nothing yet.
+template <class A, class T>
+void keep_larger(A* most, const T* x, int64_t n, bool first) {
+  for (int64_t i = 0; i < n; ++i) {
+    const auto candidate = static_cast<A>(x[i]);
+    if (first || !(most[i] != most[i] || candidate <= most[i])) most[i] = candidate;
+  }
 }
 
 // dweight[v] = sum of g[p] over the positions p with ids[p] = v: ascending within an entry of the first
@@ -102,70 +101,62 @@ void embedding_backward(const Call& c, void*) {
   });
 }
 
-// Where elements of an index lead to in x, when x and index are row-major.
-class Lead {
- public:
-  Lead(const Operand& x, const Operand& index, int axis) : x_(x), index_(index), id_(index), axis_(axis) {}
-  int64_t operator()(int64_t i) const {
-    const int64_t chosen = id_[i];
-    if (chosen < 0 || chosen >= x_.dim(axis_)) out_of_range(x_, chosen, axis_);
-    int64_t at = 0, step = 1;
-    for (int d = x_.rank() - 1; d >= 0; --d) {
-      at += (d == axis_ ? chosen : i % index_.dim(d)) * step;
-      i /= index_.dim(d);
-      step *= x_.dim(d);
-    }
-    return at;
-  }
-  [[noreturn]] static void out_of_range(const Operand& x, int64_t chosen, int axis) {
-    std::string shape;
-    for (int d = 0; d < x.rank(); ++d) shape += (d ? ", " : "") + std::to_string(x.dim(d));
-    fail(ErrorCode::kInvalid, "index {} is out of range for dimension {} of x with shape [{}]", chosen, axis,
-         shape);
-  }
+constexpr int64_t kBagRun = 64;  // rows that are added to one another before they join the sum of a bag
 
- private:
-  const Operand &x_, &index_;
-  Indices id_;
-  int axis_;
-};
+// Inputs weight [V, D], ids [N], offsets [B], perhaps scale [N]; attribute: bag (0 sum, 1 mean, 2 max).
+void embedding_bag(const Call& c, void*) {
+  const Operand weight = c.in(0), offsets = c.in(2), y = c.out(0);
+  const int64_t V = weight.dim(0), D = weight.dim(1), N = c.in(1).numel(), B = offsets.numel(),
+                bag = c.attr_i64(0);
+  const Indices id(c.in(1)), offset(offsets);
+  std::vector<int64_t> starts;
+  for (int64_t b = 0; b < B; ++b) {
+    SR_CHECK(offset[b] >= 0 && offset[b] <= N, "offset {} at position {} is out of range for {} ids",
+             offset[b], b, N);
+    starts.push_back(offset[b]);
+  }
+  std::sort(starts.begin(), starts.end());
+  starts.push_back(N);
+  const int64_t grain = std::max<int64_t>(1, kGrainMath * B / std::max<int64_t>(1, (N + B) * D));
+  visit_dtype(dtype_of_operand(weight.dtype()), [&]<class T>() {
+    if constexpr (!std::is_integral_v<T>) {
+      using A = std::conditional_t<std::is_same_v<T, double>, double, float>;
+      const T *table = weight.data<T>(), *scale = c.inputs() == 4 ? c.in(3).data<T>() : nullptr;
+      T* to = y.data<T>();
+      parallel_for(B, grain, [&](int64_t first, int64_t last) {
+        std::vector<A> total(static_cast<size_t>(D)), part(total.size());
+        for (int64_t b = first; b < last; ++b) {
+          const int64_t begin = starts[static_cast<size_t>(b)], end = starts[static_cast<size_t>(b) + 1];
+          std::fill(total.begin(), total.end(), A(0));
+          for (int64_t run = begin; run < end; run += kBagRun) {
+            std::fill(part.begin(), part.end(), A(0));
+            for (int64_t p = run; p < std::min(end, run + kBagRun); ++p) {
+              const T* row = table + checked_id(id[p], p, V) * D;
+              if (bag == 2)
+                keep_larger(total.data(), row, D, p == begin);
+              else if (scale)
+                add_scaled(part.data(), row, static_cast<A>(scale[p]), D);
+              else
+                add(part.data(), row, D);
+            }
+            if (bag != 2) add(total.data(), part.data(), D);
+          }
+          const A n = bag == 1 ? static_cast<A>(std::max<int64_t>(1, end - begin)) : A(1);
+          for (int64_t d = 0; d < D; ++d) to[b * D + d] = convert<T>(total[static_cast<size_t>(d)] / n);
+        }
+      });
+    }
+  });
+}
 
 // Inputs x, index; attribute: axis.
 void gather(const Call& c, void*) {
   const Operand x = c.in(0), index = c.in(1);
-  const Lead lead(x, index, static_cast<int>(c.attr_i64(0)));
-  const int64_t size = dtype_of_operand(x.dtype()).size();
-  const char* from = x.data<char>();
-  char* to = c.out(0).data<char>();
-  parallel_for(index.numel(), kGrainMath, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      std::memcpy(to + i * size, from + lead(i) * size, static_cast<size_t>(size));
-  });
-}
-
-// Inputs x, index, src; attribute: axis. One thread, in row-major order of the index: equal targets add up in
-// order.
-void scatter_add(const Call& c, void*) {
-  const Operand x = c.in(0), index = c.in(1);
-  const Lead lead(x, index, static_cast<int>(c.attr_i64(0)));
-  visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
-    if constexpr (is_half<T>) {
-      std::vector<float> sum(static_cast<size_t>(x.numel()));
-      for (size_t i = 0; i < sum.size(); ++i) sum[i] = x.data<T>()[i];
-      for (int64_t i = 0; i < index.numel(); ++i) sum[static_cast<size_t>(lead(i))] += c.in(2).data<T>()[i];
-      for (size_t i = 0; i < sum.size(); ++i) c.out(0).data<T>()[i] = T(sum[i]);
-    } else if constexpr (!std::is_same_v<T, bool>) {
-      T* y = c.out(0).data<T>();
-      std::memcpy(y, x.data<T>(), static_cast<size_t>(x.numel()) * sizeof(T));
-      const T* src = c.in(2).data<T>();
-      for (int64_t i = 0; i < index.numel(); ++i) {
-        T& sum = y[lead(i)];
-        if constexpr (std::is_integral_v<T>)
-          sum = static_cast<T>(static_cast<uint64_t>(sum) + static_cast<uint64_t>(src[i]));
-        else
-          sum += src[i];
-      }
-    }
+  const Indexed indexed(x, index, static_cast<int>(c.attr_i64(0)));
+  with_word(dtype_of_operand(x.dtype()).size(), [&]<class W>() {
+    const W* from = x.data<W>();
+    W* to = c.out(0).data<W>();
+    indexed.each([=](int64_t at, int64_t i) { to[i] = from[at]; });
   });
 }
 
@@ -181,7 +172,7 @@ void index_select(const Call& c, void*) {
     if (d > axis) bytes *= x.dim(d);
   }
   for (int64_t i = 0; i < n; ++i)
-    if (id[i] < 0 || id[i] >= extent) Lead::out_of_range(x, id[i], axis);
+    if (id[i] < 0 || id[i] >= extent) out_of_range(x, id[i], axis);
   const char* from = x.data<char>();
   char* to = c.out(0).data<char>();
   parallel_for(outer * n, std::max<int64_t>(1, 4 * kGrainCheap / std::max<int64_t>(bytes, 1)),
@@ -195,8 +186,8 @@ void index_select(const Call& c, void*) {
 constexpr Kernel kKernels[] = {
     {"embedding", "rows", 10, row_major_inputs, nullptr, embedding},
     {"embedding_backward", "sorted", 10, row_major_inputs, nullptr, embedding_backward},
+    {"embedding_bag", "bags", 10, row_major_inputs, nullptr, embedding_bag},
     {"gather", "elements", 10, row_major_inputs, nullptr, gather},
-    {"scatter_add", "elements", 10, row_major_inputs, nullptr, scatter_add},
     {"index_select", "rows", 10, row_major_inputs, nullptr, index_select},
 };
 

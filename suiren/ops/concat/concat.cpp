@@ -80,6 +80,18 @@ Tensor concat(const std::vector<Tensor>& tensors, int64_t axis) {
   return run_op(op_info<Concat>(), &a, tensors)[0];
 }
 
+Tensor stack(const std::vector<Tensor>& tensors, int64_t axis) {
+  SR_CHECK_AS(kShape, !tensors.empty() && tensors[0].defined(), "stack: there is nothing to join");
+  const int64_t at = normalize_axis(axis, tensors[0].rank() + 1);
+  std::vector<Tensor> slices;
+  for (const Tensor& t : tensors) {
+    SR_CHECK_AS(kShape, t.shape() == tensors[0].shape(), "stack: shapes {} and {} differ", tensors[0].shape(),
+                t.shape());
+    slices.push_back(unsqueeze(t, at));
+  }
+  return concat(slices, at);
+}
+
 OpList ops_concat() { return {&op_info<Concat>()}; }
 
 }  // namespace suiren

@@ -1,7 +1,16 @@
 #include "suiren/ops/embedding/embedding.h"
 
 #include "suiren/core/dispatch.h"
+#include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/common.h"
+#include "suiren/ops/compare/compare.h"
+#include "suiren/ops/full/full.h"
+#include "suiren/ops/one_hot/one_hot.h"
+#include "suiren/ops/reduce/reduce.h"
+#include "suiren/ops/segment/segment.h"
+#include "suiren/ops/view/view.h"
+#include "suiren/ops/where/where.h"
 
 namespace suiren {
 namespace {
@@ -89,6 +98,77 @@ struct EmbeddingBackward {
   }
 };
 
+struct EmbeddingBag {
+  static constexpr OpName name = "embedding_bag";
+  static constexpr const char* doc =
+      "y[b, :] = sum, mean or max (bag 0, 1, 2) of weight[ids[p], :] (scaled) over p from offsets[b] to the "
+      "next";
+  struct Attrs {
+    int64_t bag;
+  };
+  static constexpr auto fields = std::tuple{field("bag", &Attrs::bag)};
+  static constexpr DTypes dtypes = kFloating;
+  static Specs infer(const Attrs& a, std::span<const TensorSpec> in) {
+    SR_CHECK_AS(kShape, in.size() == 3 || in.size() == 4,
+                "takes weight, ids, offsets and perhaps scale, not {}", in.size());
+    const TensorSpec &weight = in[0], &ids = in[1], &offsets = in[2];
+    check_dtype(dtypes, "weight", weight);
+    SR_CHECK_AS(kShape, weight.rank() == 2, "weight has shape {}, expected [V, D]", weight.shape);
+    check_ids(ids);
+    SR_CHECK_AS(kShape, offsets.dtype == kI32 || offsets.dtype == kI64, "offsets are {}, expected i32 or i64",
+                offsets.dtype);
+    SR_CHECK_AS(kShape, ids.rank() == 1 && offsets.rank() == 1,
+                "ids have shape {} and offsets {}, expected one dimension each", ids.shape, offsets.shape);
+    SR_CHECK(a.bag >= 0 && a.bag <= 2, "bag is {}, expected 0 (sum), 1 (mean) or 2 (max)", a.bag);
+    if (in.size() == 4) {
+      check_same_dtype("weight", weight, "scale", in[3]);
+      check_same_shape("ids", ids, "scale", in[3]);
+      SR_CHECK(a.bag == 0, "scale goes with a sum alone");
+    }
+    return {{weight.dtype, {offsets.dim(0), weight.dim(1)}, weight.device}};
+  }
+  static Tensor decompose(const Attrs& a, std::span<const Tensor> in) {
+    const int64_t N = in[1].numel(), B = in[2].numel();
+    const DType wide = accumulator(in[0].dtype());
+    Tensor rows = cast(embedding(in[0], in[1]), wide);
+    if (in.size() == 4) rows = rows * reshape(cast(in[3], wide), {N, 1});
+    // Position p is in the bag before which there are as many offsets as are at most p; in bag 0 are those
+    // that no offset comes before.
+    const Tensor bags = cumsum(slice(bincount(in[2], N + 1), 0, 0, N), 0);
+    Tensor y = a.bag == 0   ? segment_sum(rows, bags, B + 1)
+               : a.bag == 1 ? segment_mean(rows, bags, B + 1)
+                            : segment_max(rows, bags, B + 1);
+    if (a.bag == 2) {
+      const Tensor none = zeros({}, kI64, y.device());
+      y = where(gt(reshape(bincount(bags, B + 1), {B + 1, 1}), none), y, zeros({}, wide, y.device()));
+    }
+    return cast(slice(y, 0, 1, B + 1), in[0].dtype());
+  }
+  static Samples samples() {
+    const auto call = [](int64_t bag, Shape weight, int64_t N, int64_t B, bool scaled = false) {
+      Sample s = sample(Attrs{bag}, {distinct(weight), index({N}, 0, static_cast<double>(weight[0])),
+                                     index({B}, 0, static_cast<double>(N / 2 + 1))});
+      if (scaled) s.inputs.push_back(real({N}));
+      s.loosen = 4;  // many rows may fall into one bag
+      return s;
+    };
+    return {call(0, {7, 4}, 9, 3),
+            call(1, {7, 4}, 9, 3),
+            call(2, {7, 4}, 9, 3),
+            call(0, {5, 3}, 8, 2, true),
+            call(1, {1, 1}, 1, 1),
+            call(2, {6, 3}, 4, 5),
+            call(1, {5, 3}, 0, 2),
+            bad(Attrs{0}, {real({7}), index({2}, 0, 7), index({1}, 0, 1)},
+                "weight has shape [7], expected [V, D]"),
+            bad(Attrs{0}, {real({7, 2}), index({2}, 0, 7), index({1}, 3, 4)},
+                "offset 3 at position 0 is out of range for 2 ids"),
+            bad(Attrs{3}, {real({7, 2}), index({2}, 0, 7), index({1}, 0, 1)}, "bag is 3, expected 0 (sum)"),
+            bad(Attrs{1}, {real({7, 2}), index({2}, 0, 7), index({1}, 0, 1), real({2})},
+                "scale goes with a sum alone")};
+  }
+};
+
 }  // namespace
 
 Tensor embedding(const Tensor& weight, const Tensor& ids) { return dispatch<Embedding>({}, weight, ids); }
@@ -97,6 +177,16 @@ Tensor embedding_backward(const Tensor& g, const Tensor& ids, int64_t V) {
   return dispatch<EmbeddingBackward>({V}, g, ids);
 }
 
-OpList ops_embedding() { return {&op_info<Embedding>(), &op_info<EmbeddingBackward>()}; }
+Tensor embedding_bag(const Tensor& weight, const Tensor& ids, const Tensor& offsets, Bag bag,
+                     const Tensor& scale) {
+  const EmbeddingBag::Attrs a{static_cast<int64_t>(bag)};
+  Tensors in{weight, ids, offsets};
+  if (scale.defined()) in.push_back(scale);
+  return run_op(op_info<EmbeddingBag>(), &a, in)[0];
+}
+
+OpList ops_embedding() {
+  return {&op_info<Embedding>(), &op_info<EmbeddingBackward>(), &op_info<EmbeddingBag>()};
+}
 
 }  // namespace suiren

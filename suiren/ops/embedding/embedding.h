@@ -14,4 +14,14 @@ Tensor embedding(const Tensor& weight, const Tensor& ids);
 /// after that, so that a batch at once has the bits of its sequences accumulated one by one.
 Tensor embedding_backward(const Tensor& g, const Tensor& ids, int64_t V);
 
+/// How the rows of a bag become one.
+enum class Bag { kSum, kMean, kMax };
+/// Rows of a table brought together bag by bag: weight [V, D], ids [N], offsets [B] -> [B, D]. Bag b holds
+/// the positions from offsets[b] up to the next offset, the last one the rest; an empty bag gives 0. Offsets
+/// are i32 or i64 in [0, N], ascending from 0 on as in torch.nn.functional.embedding_bag (others count as
+/// sorted, and positions before the first are in no bag). `scale` [N], of weight's dtype, multiplies the rows
+/// of a sum. Sums are kept in f32 for narrow floats. Throws Error{kInvalid} for an offset out of range.
+Tensor embedding_bag(const Tensor& weight, const Tensor& ids, const Tensor& offsets, Bag bag = Bag::kMean,
+                     const Tensor& scale = {});
+
 }  // namespace suiren

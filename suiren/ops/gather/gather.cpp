@@ -3,6 +3,7 @@
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/common.h"
 #include "suiren/ops/full/full.h"
+#include "suiren/ops/gather/index.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren {
@@ -12,38 +13,6 @@ struct AxisAttrs {
   int64_t axis;
 };
 constexpr auto kAxisFields = std::tuple{field("axis", &AxisAttrs::axis)};
-
-void check_index(const TensorSpec& index) {
-  SR_CHECK_AS(kShape, index.dtype == kI64 || index.dtype == kI32,
-              "index is {}, expected i64 or i32; cast it first", index.dtype);
-}
-
-// The rank and extents that gather and scatter_add ask of an index.
-void check_index_shape(int64_t axis, const TensorSpec& x, const TensorSpec& index) {
-  check_axis(axis, x);
-  check_index(index);
-  bool fits = index.rank() == x.rank();
-  for (int d = 0; fits && d < x.rank(); ++d) fits = d == axis || index.shape[d] <= x.shape[d];
-  SR_CHECK_AS(kShape, fits, "index has shape {}, which exceeds x with shape {} beside dimension {}",
-              index.shape, x.shape, axis);
-}
-
-// Calls f(element of x, element of index) for every element of the index, in row-major order.
-template <class F>
-void for_each_indexed(int64_t axis, const Shape& x, const HostArray& index, F f) {
-  const Strides strides = contiguous_strides(x);
-  for (int64_t i = 0; i < index.numel(); ++i) {
-    const auto chosen = static_cast<int64_t>(index[i]);
-    SR_CHECK(chosen >= 0 && chosen < x[static_cast<int>(axis)],
-             "index {} is out of range for dimension {} of x with shape {}", chosen, axis, x);
-    int64_t at = 0, rest = i;
-    for (int d = x.rank() - 1; d >= 0; --d) {
-      at += (d == axis ? chosen : rest % index.shape[d]) * strides[d];
-      rest /= index.shape[d];
-    }
-    f(at, i);
-  }
-}
 
 struct Gather {
   static constexpr OpName name = "gather";

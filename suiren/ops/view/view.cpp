@@ -271,6 +271,63 @@ Tensor squeeze(const Tensor& x, int64_t axis) {
   return reshape(x, shape);
 }
 
+Tensor movedim(const Tensor& x, int64_t from, int64_t to) {
+  const int f = normalize_axis(from, x.rank()), t = normalize_axis(to, x.rank());
+  Dims order;
+  for (int d = 0; d < x.rank(); ++d)
+    if (d != f) order.push_back(d);
+  order.insert(t, f);
+  return dispatch<Permute>({order}, x);
+}
+
+std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, int64_t axis) {
+  const int d = normalize_axis(axis, x.rank());
+  int64_t total = 0;
+  for (int64_t n : sizes) {
+    SR_CHECK_AS(kShape, n >= 0, "split: {} elements, expected at least 0", n);
+    total += n;
+  }
+  SR_CHECK_AS(kShape, total == x.dim(d), "split: parts of {} elements in all, dimension {} of {} has {}",
+              total, d, x.shape(), x.dim(d));
+  std::vector<Tensor> parts;
+  int64_t begin = 0;
+  for (int64_t n : sizes) {
+    parts.push_back(dispatch<Slice>({d, begin, n, 1}, x));
+    begin += n;
+  }
+  return parts;
+}
+
+std::vector<Tensor> split(const Tensor& x, int64_t size, int64_t axis) {
+  SR_CHECK_AS(kShape, size >= 1, "split: parts of {} elements, expected at least 1", size);
+  const int64_t n = x.dim(normalize_axis(axis, x.rank()));
+  std::vector<int64_t> sizes;
+  for (int64_t begin = 0; begin < std::max<int64_t>(n, 1); begin += size)
+    sizes.push_back(std::min(size, n - begin));
+  return split(x, sizes, axis);
+}
+
+std::vector<Tensor> chunk(const Tensor& x, int64_t parts, int64_t axis) {
+  SR_CHECK_AS(kShape, parts >= 1, "chunk: {} parts, expected at least 1", parts);
+  const int64_t n = x.dim(normalize_axis(axis, x.rank()));
+  return split(x, std::max<int64_t>(1, (n + parts - 1) / parts), axis);
+}
+
+std::vector<Tensor> meshgrid(const std::vector<Tensor>& rows) {
+  Shape grid;
+  for (const Tensor& row : rows) {
+    SR_CHECK_AS(kShape, row.rank() == 1, "meshgrid: a row has shape {}, expected one dimension", row.shape());
+    grid.push_back(row.numel());
+  }
+  std::vector<Tensor> coordinates;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Shape line;
+    for (int d = 0; d < grid.rank(); ++d) line.push_back(d == static_cast<int>(i) ? grid[d] : 1);
+    coordinates.push_back(broadcast_to(reshape(rows[i], line), grid));
+  }
+  return coordinates;
+}
+
 OpList ops_view() {
   return {&op_info<Reshape>(), &op_info<Permute>(), &op_info<Slice>(), &op_info<BroadcastTo>()};
 }

@@ -1,0 +1,158 @@
+// Writing by index: scatter and its kin, index_add and index_copy, segments. Elements that meet are taken in
+// ascending order by one thread, so the number of threads changes nothing.
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "backends/cpu/convert.h"
+#include "backends/cpu/indexed.h"
+#include "backends/cpu/move.h"
+#include "backends/cpu/stage.h"
+#include "backends/cpu/word.h"
+
+namespace suiren::cpu {
+namespace {
+
+struct Add {
+  template <class T>
+  static T meet(T y, T x) {
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(static_cast<uint64_t>(y) + static_cast<uint64_t>(x));
+    else
+      return y + x;
+  }
+};
+struct Max {
+  template <class T>
+  static T meet(T y, T x) {
+    return y != y || x <= y ? y : x;
+  }
+};
+struct Min {
+  template <class T>
+  static T meet(T y, T x) {
+    return y != y || x >= y ? y : x;
+  }
+};
+
+// y = x, and then each element of src meets its place. Sums of halves are kept in f32 and rounded once.
+template <class F, class T>
+void meet_all(const Indexed& indexed, const T* x, int64_t n, const T* src, T* y) {
+  if constexpr (is_half<T> && std::is_same_v<F, Add>) {
+    std::vector<float> sum(static_cast<size_t>(n));
+    float* s = sum.data();
+    if (x) parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { convert_row(x + b, s + b, e - b); });
+    indexed.each_in_order([=](int64_t at, int64_t i) { s[at] += static_cast<float>(src[i]); });
+    parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { convert_row(s + b, y + b, e - b); });
+  } else {
+    if (x) parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { std::copy(x + b, x + e, y + b); });
+    if constexpr (is_half<T>)
+      indexed.each_in_order([=](int64_t at, int64_t i) {
+        y[at] = T(F::meet(static_cast<float>(y[at]), static_cast<float>(src[i])));
+      });
+    else
+      indexed.each_in_order([=](int64_t at, int64_t i) { y[at] = F::meet(y[at], src[i]); });
+  }
+}
+
+// Inputs x, index, src; attribute: axis.
+template <class F, bool kList>
+void scatter_with(const Call& c, void*) {
+  const Operand x = c.in(0), index = c.in(1);
+  const Indexed indexed(x, index, static_cast<int>(c.attr_i64(0)), kList);
+  visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
+    if constexpr (!std::is_same_v<T, bool>)
+      meet_all<F>(indexed, x.data<T>(), x.numel(), c.in(2).data<T>(), c.out(0).data<T>());
+  });
+}
+
+template <bool kList>
+void scatter(const Call& c, void*) {
+  const Operand x = c.in(0), index = c.in(1), y = c.out(0);
+  const Indexed indexed(x, index, static_cast<int>(c.attr_i64(0)), kList);
+  move(y, x);
+  with_word(dtype_of_operand(x.dtype()).size(), [&]<class W>() {
+    const W* src = c.in(2).data<W>();
+    W* to = y.data<W>();
+    indexed.each_in_order([=](int64_t at, int64_t i) { to[at] = src[i]; });
+  });
+}
+
+void check_ids(const Operand& ids, int64_t segments) {
+  const Indices id(ids);
+  for (int64_t i = 0; i < ids.numel(); ++i)
+    SR_CHECK(id[i] >= 0 && id[i] < segments, "id {} at position {} is out of range for {} segments", id[i], i,
+             segments);
+}
+
+// Inputs x [N, ...], ids [N]; attribute: segments.
+template <class F>
+void segment(const Call& c, void*) {
+  const Operand x = c.in(0), ids = c.in(1), y = c.out(0);
+  check_ids(ids, y.dim(0));
+  if (y.numel() == 0) return;
+  const Indexed indexed(y, ids, 0, true);
+  visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
+    if constexpr (!std::is_same_v<T, bool>) {
+      T* to = y.data<T>();
+      T first = T();
+      if constexpr (std::is_same_v<F, Max> && std::is_integral_v<T>)
+        first = std::numeric_limits<T>::min();
+      else if constexpr (std::is_same_v<F, Max>)
+        first = convert<T>(-std::numeric_limits<double>::infinity());
+      parallel_for(y.numel(), kGrainCheap, [&](int64_t b, int64_t e) { std::fill(to + b, to + e, first); });
+      meet_all<F, T>(indexed, nullptr, y.numel(), x.data<T>(), to);
+    }
+  });
+}
+
+// Likewise; sums are divided before they are rounded.
+void segment_mean(const Call& c, void*) {
+  const Operand x = c.in(0), ids = c.in(1), y = c.out(0);
+  check_ids(ids, y.dim(0));
+  if (y.numel() == 0) return;
+  const Indexed indexed(y, ids, 0, true);
+  const int64_t n = y.numel(), row = n / y.dim(0);
+  std::vector<int64_t> counts(static_cast<size_t>(y.dim(0)));
+  const Indices id(ids);
+  for (int64_t i = 0; i < ids.numel(); ++i) ++counts[static_cast<size_t>(id[i])];
+  visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
+    if constexpr (!std::is_integral_v<T>) {
+      using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
+      std::vector<Sum> wide(is_half<T> ? static_cast<size_t>(n) : 0);
+      T* to = y.data<T>();
+      const T* from = x.data<T>();
+      Sum* sum = wide.data();
+      if constexpr (!is_half<T>) {
+        sum = to;
+        clear(y.data<char>(), n * static_cast<int64_t>(sizeof(T)));
+      }
+      indexed.each_in_order([=](int64_t at, int64_t i) { sum[at] += static_cast<Sum>(from[i]); });
+      parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) {
+        for (int64_t i = b; i < e; ++i)
+          to[i] = convert<T>(sum[i] /
+                             static_cast<Sum>(std::max<int64_t>(1, counts[static_cast<size_t>(i / row)])));
+      });
+    }
+  });
+}
+
+constexpr Kernel kKernels[] = {
+    {"scatter", "elements", 10, row_major_inputs, nullptr, scatter<false>},
+    {"scatter_add", "elements", 10, row_major_inputs, nullptr, scatter_with<Add, false>},
+    {"scatter_max", "elements", 10, row_major_inputs, nullptr, scatter_with<Max, false>},
+    {"scatter_min", "elements", 10, row_major_inputs, nullptr, scatter_with<Min, false>},
+    {"index_add", "slices", 10, row_major_inputs, nullptr, scatter_with<Add, true>},
+    {"index_copy", "slices", 10, row_major_inputs, nullptr, scatter<true>},
+    {"segment_sum", "rows", 10, row_major_inputs, nullptr, segment<Add>},
+    {"segment_mean", "rows", 10, row_major_inputs, nullptr, segment_mean},
+    {"segment_max", "rows", 10, row_major_inputs, nullptr, segment<Max>},
+};
+
+}  // namespace
+
+KernelList kernels_scatter() { return kKernels; }
+
+}  // namespace suiren::cpu
