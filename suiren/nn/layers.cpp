@@ -1,5 +1,7 @@
 #include "suiren/nn/layers.h"
 
+#include <cmath>
+
 #include "suiren/ops/embedding/embedding.h"
 #include "suiren/ops/matmul/matmul.h"
 #include "suiren/ops/rms_norm/rms_norm.h"
@@ -7,8 +9,9 @@
 namespace suiren::nn {
 
 Linear::Linear(int64_t in, int64_t out, bool with_bias, const Placement& at) {
-  add_parameter("weight", weight, {out, in}, Init::kNormal, at);
-  if (with_bias) add_parameter("bias", bias, {out}, Init::kZeros, at);
+  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  add_parameter("weight", weight, {out, in}, Init::kNormal, at, bound);
+  if (with_bias) add_parameter("bias", bias, {out}, Init::kZeros, at, bound);
 }
 Tensor Linear::operator()(const Tensor& x) const { return linear(x, weight, bias); }
 

@@ -8,7 +8,7 @@ namespace suiren::nn {
 /// y = x W^T + b: x [..., in] -> [..., out]; weight [out, in], bias [out].
 class Linear : public Module {
  public:
-  Linear(int64_t in, int64_t out, bool bias, const Placement& at = {});
+  Linear(int64_t in, int64_t out, bool bias = true, const Placement& at = {});
   Tensor operator()(const Tensor& x) const;
   Tensor weight, bias;  ///< bias is undefined without one
 };

@@ -58,15 +58,18 @@ void write(const Tensor& parameter, std::span<const uint8_t> bytes) {
   parameter.storage()->bump_version();
 }
 
-std::vector<uint8_t> initial(const Tensor& t, Init init, uint64_t seed, uint64_t stream, double deviation) {
+// bound > 0: uniform in +-bound.
+std::vector<uint8_t> initial(const Tensor& t, Init init, uint64_t seed, uint64_t stream, double deviation,
+                             double bound) {
   std::vector<uint8_t> bytes(static_cast<size_t>(t.bytes()));
   visit_dtype(t.dtype(), [&]<class T>() {
     T* out = reinterpret_cast<T*>(bytes.data());
     parallel_for(t.numel(), 4096, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const double x = init == Init::kNormal
-                             ? deviation * philox_normal(seed, stream, static_cast<uint64_t>(i))
-                             : init == Init::kOnes;
+        const auto index = static_cast<uint64_t>(i);
+        const double x = bound > 0               ? bound * (2 * philox_uniform(seed, stream, index) - 1)
+                         : init == Init::kNormal ? deviation * philox_normal(seed, stream, index)
+                                                 : init == Init::kOnes;
         if constexpr (std::is_same_v<T, double>)
           out[i] = x;
         else
@@ -79,12 +82,22 @@ std::vector<uint8_t> initial(const Tensor& t, Init init, uint64_t seed, uint64_t
 
 }  // namespace
 
+Module::Module(Module&& other) : training_(other.training_), own_(std::move(other.own_)) {
+  SR_CHECK_AS(kInternal, other.children_.empty(), "a module with children cannot be moved");
+}
+
 void Module::add_parameter(const std::string& name, Tensor& slot, const Shape& shape, Init init,
-                           const Placement& at) {
+                           const Placement& at, double bound) {
   slot = Tensor::empty(shape, at.dtype, at.device);
   slot.storage()->set_stable(true);
   slot.set_requires_grad();
-  own_.push_back({name, &slot, init});
+  own_.push_back({name, std::make_shared<Tensor>(slot), init, bound, false});
+}
+
+void Module::add_buffer(const std::string& name, Tensor& slot, const Shape& shape, Init init,
+                        const Placement& at) {
+  slot = Tensor::empty(shape, at.dtype, at.device);
+  own_.push_back({name, std::make_shared<Tensor>(slot), init, 0, true});
 }
 
 void Module::add_child(const std::string& name, Module& child) { children_.emplace_back(name, &child); }
@@ -101,28 +114,39 @@ std::vector<Module::Slot> Module::slots() const {
   return all;
 }
 
-NamedParameters Module::named_parameters() const {
+NamedParameters Module::named(bool buffers) const {
   NamedParameters all;
-  for (const Slot& s : slots()) all.emplace_back(s.name, s.tensor);
+  for (const Slot& s : slots())
+    if (s.buffer == buffers) all.emplace_back(s.name, s.tensor.get());
   return all;
 }
+NamedParameters Module::named_parameters() const { return named(false); }
+NamedParameters Module::named_buffers() const { return named(true); }
 
 Tensors Module::parameters() const {
   Tensors all;
-  for (const Slot& s : slots()) all.push_back(*s.tensor);
+  for (const auto& [name, tensor] : named_parameters()) all.push_back(*tensor);
   return all;
 }
 
 int64_t Module::parameter_count() const {
   int64_t n = 0;
-  for (const Slot& s : slots()) n += s.tensor->numel();
+  for (const auto& [name, tensor] : named_parameters()) n += tensor->numel();
   return n;
 }
 
-void Module::initialize(uint64_t seed, double standard_deviation) {
-  for (const Slot& s : slots())
-    write(*s.tensor, initial(*s.tensor, s.init, seed, hash(s.name), standard_deviation));
+void Module::train(bool on) {
+  training_ = on;
+  for (const auto& [name, child] : children_) child->train(on);
 }
+
+void Module::fill(uint64_t seed, double standard_deviation, bool bounded) {
+  for (const Slot& s : slots())
+    write(*s.tensor,
+          initial(*s.tensor, s.init, seed, hash(s.name), standard_deviation, bounded ? s.bound : 0));
+}
+void Module::initialize(uint64_t seed, double standard_deviation) { fill(seed, standard_deviation, false); }
+void Module::initialize(uint64_t seed) { fill(seed, 1, true); }
 
 void Module::save(const std::string& path, const std::map<std::string, std::string>& metadata) const {
   const std::vector<Slot> all = slots();

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,28 +33,45 @@ class Module {
   virtual ~Module() = default;
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
+  /// A module without children may be moved, as into a Sequential. Error{kInternal} with children: they are
+  /// known by their addresses.
+  Module(Module&& other);
 
   NamedParameters named_parameters() const;
+  /// What is saved beside the parameters and never trained: running statistics.
+  NamedParameters named_buffers() const;
   /// The handles alone, in the same order: what gradients() takes.
   Tensors parameters() const;
   int64_t parameter_count() const;  ///< elements
 
+  /// Training (the state of a fresh module) or evaluation, for the whole tree: what dropout and batch
+  /// normalization do depends on it.
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool training() const { return training_; }
+
   /// Fills every parameter. Element i of a normal one is Philox normal number i of the stream that is a hash
   /// of the parameter's name: neither order nor threads matter.
   void initialize(uint64_t seed, double standard_deviation);
+  /// The same with the distribution that each layer states: for linear layers and convolutions, weights and
+  /// biases alike, uniform in +-1 / sqrt(inputs of one output) (as torch.nn).
+  void initialize(uint64_t seed);
 
-  /// Writes the parameters, whole or not at all.
+  /// Writes the parameters and buffers, whole or not at all.
   void save(const std::string& path, const std::map<std::string, std::string>& metadata = {}) const;
-  /// Reads the parameters in place from one file or from the shards of one model; floating types are
-  /// converted. Throws Error{kInvalid} that lists what is missing, unexpected or of another shape; nothing is
-  /// changed then.
+  /// Reads the parameters and buffers in place from one file or from the shards of one model; floating types
+  /// are converted. Throws Error{kInvalid} that lists what is missing, unexpected or of another shape;
+  /// nothing is changed then.
   void load(const std::string& path) { load_files({path}); }
   void load_files(const std::vector<std::string>& paths);
 
  protected:
   /// Makes `slot` a parameter: uninitialized memory that is marked stable and requires a gradient.
+  /// initialize(seed) draws it uniformly in +-bound; a bound of 0 means what `init` says.
   void add_parameter(const std::string& name, Tensor& slot, const Shape& shape, Init init,
-                     const Placement& at);
+                     const Placement& at, double bound = 0);
+  /// Makes `slot` a buffer: uninitialized memory.
+  void add_buffer(const std::string& name, Tensor& slot, const Shape& shape, Init init, const Placement& at);
   void add_child(const std::string& name, Module& child);
   /// A tensor that files may hold and this module does not need.
   virtual bool ignores(const std::string& name) const;
@@ -61,10 +79,15 @@ class Module {
  private:
   struct Slot {
     std::string name;
-    Tensor* tensor;
+    std::shared_ptr<Tensor> tensor;  // the member is another handle to it
     Init init;
+    double bound;
+    bool buffer;
   };
   std::vector<Slot> slots() const;  // of the whole tree, full names
+  NamedParameters named(bool buffers) const;
+  void fill(uint64_t seed, double standard_deviation, bool bounded);
+  bool training_ = true;
   std::vector<Slot> own_;
   std::vector<std::pair<std::string, Module*>> children_;
 };

@@ -103,19 +103,6 @@ void add_products(int64_t count, MatrixView<T> a, int64_t a_step, MatrixView<T> 
   if (count == 0) std::fill(y, y + size, T(0));
 }
 
-// A row-major f32 copy of a bf16 or f16 operand.
-std::vector<float> widened(const Operand& x) {
-  std::vector<float> to(static_cast<size_t>(x.numel()));
-  if (to.empty()) return to;
-  const DType dtype = dtype_of_operand(x.dtype());
-  int64_t done = 0;
-  Walk({x}, {dtype.size()}).range(0, x.numel(), [&](int64_t n, char* const* p, const int64_t* s) {
-    stage(dtype, p[0], s[0], to.data() + done, n);
-    done += n;
-  });
-  return to;
-}
-
 void matmul_sum(const Call& c, void*) {
   const Operand a = c.in(0), b = c.in(1), y = c.out(0);
   const int64_t count = a.dim(0), M = a.dim(1), K = a.dim(2), N = b.dim(2);
