@@ -1,5 +1,6 @@
 // A convolutional network learns to tell ten kinds of clothes: data to accuracy in a page.
-//   example_fashion_mnist [EPOCHS [REQUIRED_ACCURACY]]      Debian's dataset-fashion-mnist; exit code 77 without it
+//   example_fashion_mnist [EPOCHS [REQUIRED_ACCURACY]]      Debian's dataset-fashion-mnist; exit code 77
+//   without it
 
 #include <chrono>
 #include <cstdlib>
@@ -29,13 +30,21 @@ int main(int argc, char** argv) {
   const double required = argc > 2 ? std::atof(argv[2]) : 91;
   const data::Images train = data::idx_images(folder + "train"), test = data::idx_images(folder + "t10k");
 
-  nn::Sequential net{nn::Conv2d(1, 32, {.kernel = 3, .padding = 1, .bias = false}), nn::BatchNorm2d(32),
-                     nn::Relu(), nn::MaxPool2d(2),
-                     nn::Conv2d(32, 64, {.kernel = 3, .padding = 1, .bias = false}), nn::BatchNorm2d(64),
-                     nn::Relu(), nn::MaxPool2d(2),
-                     nn::Conv2d(64, 128, {.kernel = 3, .padding = 1, .bias = false}), nn::BatchNorm2d(128),
-                     nn::Relu(), nn::MaxPool2d(2),
-                     nn::Flatten(), nn::Dropout(0.3), nn::Linear(128 * 3 * 3, 10)};
+  nn::Sequential net{nn::Conv2d(1, 32, {.kernel = 3, .padding = 1, .bias = false}),
+                     nn::BatchNorm2d(32),
+                     nn::Relu(),
+                     nn::MaxPool2d(2),
+                     nn::Conv2d(32, 64, {.kernel = 3, .padding = 1, .bias = false}),
+                     nn::BatchNorm2d(64),
+                     nn::Relu(),
+                     nn::MaxPool2d(2),
+                     nn::Conv2d(64, 128, {.kernel = 3, .padding = 1, .bias = false}),
+                     nn::BatchNorm2d(128),
+                     nn::Relu(),
+                     nn::MaxPool2d(2),
+                     nn::Flatten(),
+                     nn::Dropout(0.3),
+                     nn::Linear(128 * 3 * 3, 10)};
   net.initialize(/*seed=*/1);
   const auto adam = optim::adamw(net.named_parameters(), {.weight_decay = 0.02});
   const int64_t steps = epochs * ((train.count + batch - 1) / batch);
@@ -44,7 +53,8 @@ int main(int argc, char** argv) {
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
     const auto start = std::chrono::steady_clock::now();
     double total = 0;
-    for (const auto& [image, label] : data::batches(train, batch, data::Shuffle{1, epoch}, {.flip = true, .shift = 1})) {
+    for (const auto& [image, label] :
+         data::batches(train, batch, data::Shuffle{1, epoch}, {.flip = true, .shift = 1})) {
       const Tensor loss = mean(cross_entropy(net(image), label));
       total += loss.item() * static_cast<double>(label.numel());
       adam->step(gradients(loss, net.parameters()), lr.at(adam->steps()));
