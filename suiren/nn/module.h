@@ -15,7 +15,7 @@
 namespace suiren::nn {
 
 /// Parameters by their full names ("model.layers.0.mlp.up_proj.weight"), in order of registration. The
-/// pointers are valid as long as the module.
+/// pointers are valid as long as the module; write through them with assign().
 using NamedParameters = std::vector<std::pair<std::string, Tensor*>>;
 
 /// What a fresh parameter holds: normal(0, standard deviation), ones or zeros.

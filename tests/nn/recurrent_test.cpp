@@ -8,6 +8,7 @@
 
 #include "suiren/core/autograd.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/copy/copy.h"
 #include "suiren/ops/random/random.h"
 #include "suiren/ops/reduce/reduce.h"
 
@@ -75,7 +76,7 @@ void fill(const Module& m) {
   uint64_t stream = 0;
   for (const auto& [name, tensor] : m.named_parameters()) {
     const NoGrad off;
-    *tensor = normal(tensor->shape(), 0, 0.4, 11, ++stream, tensor->dtype());
+    assign(*tensor, normal(tensor->shape(), 0, 0.4, 11, ++stream, tensor->dtype()));
   }
 }
 
