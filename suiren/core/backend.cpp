@@ -53,20 +53,11 @@ constexpr std::pair<const char*, size_t> kRequired[] = {
     {"last_error", offsetof(sr_backend, last_error)},
 };
 
-// A chip's table as this host knows it: what the chip's own is too short for is NULL.
 struct Loaded {
   const sr_backend* original;
-  sr_backend table{};
-  Loaded(const sr_backend* from, const std::string& where) : original(from) {
-    SR_CHECK_AS(kDevice, from, "plug-in {} declined this host", where);
-    std::memcpy(&table, from, std::min<size_t>(from->struct_size, sizeof table));
-    for (const auto& [name, at] : kRequired) {
-      const void* entry = nullptr;
-      std::memcpy(&entry, reinterpret_cast<const char*>(&table) + at, sizeof entry);
-      SR_CHECK_AS(kDevice, entry, "plug-in {} lacks {}, which version 1 of the chip interface requires",
-                  where, name);
-    }
-  }
+  sr_backend table;
+  Loaded(const sr_backend* from, const std::string& where)
+      : original(from), table(complete_table(from, where)) {}
 };
 
 const sr_backend* plugin_table(const std::string& path) {
@@ -126,6 +117,23 @@ int64_t rounded_capacity(int64_t bytes) {
 }
 
 }  // namespace
+
+sr_backend complete_table(const sr_backend* from, const std::string& where) {
+  SR_CHECK_AS(kDevice, from, "plug-in {} declined this host", where);
+  sr_backend table{};
+  std::memcpy(&table, from, std::min<size_t>(from->struct_size, sizeof table));
+  for (const auto& [name, at] : kRequired) {
+    const void* entry = nullptr;
+    std::memcpy(&entry, reinterpret_cast<const char*>(&table) + at, sizeof entry);
+    SR_CHECK_AS(kDevice, entry, "plug-in {} lacks {}, which version 1 of the chip interface requires", where,
+                name);
+  }
+  const std::string_view kind = table.kind;
+  SR_CHECK_AS(kDevice,
+              !kind.empty() && kind.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == kind.npos,
+              "plug-in {} is of kind '{}'; a kind is of lower-case letters, digits and _", where, kind);
+  return table;
+}
 
 uint32_t intern(const char* name) {
   auto& t = interned();

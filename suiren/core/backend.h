@@ -66,6 +66,10 @@ class DeviceContext {
   int64_t in_use_ = 0, cached_ = 0;
 };
 
+/// A chip's table as this host knows it: what the chip's own is too short for is NULL. Throws Error{kDevice}
+/// naming `where` and what is missing or wrong.
+sr_backend complete_table(const sr_backend* table, const std::string& where);
+
 /// A chip by kind, or by the path of a plug-in (.so). A kind that is neither built in nor in SUIREN_PLUGINS
 /// (paths separated by colons) is looked for as libsuiren_<kind>.so in plugin_folders(). Throws
 /// Error{kNotFound} listing what there is, {kDevice} when a plug-in lacks something. The tables returned are

@@ -1,5 +1,6 @@
 #include "suiren/core/tensor.h"
 
+#include <algorithm>
 #include <mutex>
 #include <unordered_map>
 
@@ -75,11 +76,12 @@ Storage::~Storage() { device_.context().release(memory_, capacity_, !stable_); }
 void Storage::bump_version() { version_ = next_version++; }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, const Device& device) {
-  int64_t bytes = dtype.size();
+  int64_t bytes = dtype.size(), most = bytes;  // strides of an empty tensor count too
   for (int64_t d : shape) {
     SR_CHECK_AS(kShape, d >= 0, "shape {} has a negative extent", shape);
-    SR_CHECK_AS(kShape, !__builtin_mul_overflow(bytes, d, &bytes), "a tensor of shape {} exceeds 2^63 bytes",
-                shape);
+    SR_CHECK_AS(kShape, !__builtin_mul_overflow(most, std::max<int64_t>(d, 1), &most),
+                "a tensor of shape {} exceeds 2^63 bytes", shape);
+    bytes *= d;
   }
   auto impl = std::make_shared<Impl>();
   impl->storage = std::make_shared<Storage>(device, bytes);

@@ -159,8 +159,11 @@ std::map<std::string, Tensor> parse_npz(std::span<const uint8_t> bytes, const st
   Reader directory(bytes, name);
   directory.seek(end.u32());
   std::map<std::string, Tensor> arrays;
+  size_t packed = 0;
   for (int i = 0; i < count; ++i) {
     const Member m = read_member(directory, bytes);
+    packed += m.packed.size();
+    SR_CHECK(packed <= bytes.size(), "{}: its arrays overlap; the file is damaged", name);
     const std::string key = m.name.ends_with(".npy") ? m.name.substr(0, m.name.size() - 4) : m.name;
     SR_CHECK(!arrays.count(key), "{}: two arrays are named '{}'", name, key);
     arrays[key] = load_member(m, name + ":" + m.name, device);

@@ -13,8 +13,8 @@ namespace {
 
 using io::Json;
 
-/// Ids leave this much room: a damaged id must not make us allocate gigabytes.
-constexpr int64_t kMaxVocabulary = 16 << 20;
+/// Ids leave gaps, but not more than this: a damaged id must not make us allocate gigabytes.
+constexpr size_t kMostGaps = 1 << 16, kIdsPerToken = 4;
 
 /// Reads one file; every message opens with the file's name.
 class Reader {
@@ -25,6 +25,9 @@ class Reader {
     SR_CHECK(root_.is_object(), "{}: the top of a tokenizer.json is an object, found {}", name_,
              root_.type_name());
     refuse_part("normalizer");
+    const size_t tokens =
+        member(member(root_, "model"), "vocab").size() + member(root_, "added_tokens").size();
+    most_ids_ = kMostGaps + kIdsPerToken * tokens;
     read_model();
     read_added_tokens();
     d_.pre_tokenizer = PreTokenizer(read_pre_tokenizer(member(root_, "pre_tokenizer")));
@@ -64,9 +67,10 @@ class Reader {
                 "{}: {} {} is not supported; {} without normalizers", name_, key, type, kFamily);
   }
   uint32_t read_id(const Json& value, const std::string& token) const {
-    SR_CHECK(value.is_number_integer() && value.get<double>() >= 0 && value.get<double>() < kMaxVocabulary,
-             "{}: token '{}' has id {}, expected a number from 0 to {}", name_, token, value.dump(),
-             kMaxVocabulary - 1);
+    const auto most = static_cast<double>(most_ids_);
+    SR_CHECK(value.is_number_integer() && value.get<double>() >= 0 && value.get<double>() < most,
+             "{}: token '{}' has id {}, expected a number from 0 to {} in a file of so many tokens", name_,
+             token, value.dump(), most_ids_ - 1);
     return value.get<uint32_t>();
   }
   void place(uint32_t id, std::string bytes, const std::string& token) {
@@ -313,6 +317,7 @@ class Reader {
   TokenizerData d_;
   std::unordered_map<std::string, uint32_t> model_ids_;
   std::array<uint32_t, 256> byte_ids_{};
+  size_t most_ids_ = 0;
   bool byte_level_ = false, ignore_merges_ = false;
 };
 

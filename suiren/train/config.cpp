@@ -13,6 +13,10 @@
 namespace suiren::train {
 namespace {
 
+// What a configuration may hold: far more than one needs.
+constexpr size_t kMostBytes = 64 << 10;
+constexpr int kMostNodes = 10000, kMostDepth = 32;
+
 // One mapping of the file. Each get() notes its key, so that finish() can tell which keys nobody asked for.
 class Section {
  public:
@@ -107,16 +111,38 @@ std::string to_json(const YAML::Node& n) {
   return "\"" + quoted + "\"";
 }
 
+// Aliases can make a small file a tree without end: it is counted before anyone walks it.
+void check_tree(const YAML::Node& n, const std::string& name, int depth, int& nodes) {
+  SR_CHECK(depth < kMostDepth && ++nodes < kMostNodes,
+           "{}: more than {} values or {} levels, aliases counted each time; settings are few", name,
+           kMostNodes, kMostDepth);
+  if (n.IsSequence())
+    for (const auto& e : n) check_tree(e, name, depth + 1, nodes);
+  if (!n.IsMap()) return;
+  for (const auto& e : n) {
+    SR_CHECK(e.first.IsScalar(), "{}:{}: a key is a word, not a list or a mapping", name, n.Mark().line + 1);
+    check_tree(e.second, name, depth + 1, nodes);
+  }
+}
+
+YAML::Node parse_yaml(const std::string& text, const std::string& name) {
+  SR_CHECK(text.size() <= kMostBytes, "{} has {} bytes; a configuration has at most {}", name, text.size(),
+           kMostBytes);
+  try {
+    const YAML::Node node = YAML::Load(text);
+    int nodes = 0;
+    check_tree(node, name, 0, nodes);
+    return node;
+  } catch (const YAML::Exception& e) {
+    fail(ErrorCode::kInvalid, "{}:{}: not YAML: {}", name, e.mark.line + 1, e.msg);
+  }
+}
+
 void apply_override(YAML::Node root, const std::string& text) {
   const auto equals = text.find('=');
   SR_CHECK(equals != std::string::npos && equals > 0,
            "--set {}: expected key=value, as in --set optimizer.lr=1e-3", text);
-  YAML::Node value;
-  try {
-    value = YAML::Load(text.substr(equals + 1));
-  } catch (const YAML::Exception& e) {
-    fail(ErrorCode::kInvalid, "--set {}: {}", text, e.what());
-  }
+  const YAML::Node value = parse_yaml(text.substr(equals + 1), "--set " + text);
   YAML::Node node = root;
   for (std::string rest = text.substr(0, equals);;) {
     const auto dot = rest.find('.');
@@ -217,16 +243,15 @@ TrainConfig parse(const YAML::Node& node, const std::string& path) {
 }  // namespace
 
 TrainConfig load_config(const std::string& path, const std::vector<std::string>& overrides) {
-  const std::string text = read_file(path);
-  YAML::Node node;
-  try {
-    node = YAML::Load(text);
-  } catch (const YAML::Exception& e) {
-    fail(ErrorCode::kInvalid, "{}:{}: not YAML: {}", path, e.mark.line + 1, e.msg);
-  }
-  SR_CHECK(node.IsMap(), "{} holds no settings; see suiren train --help for an example", path);
+  return parse_config(read_file(path), path, overrides);
+}
+
+TrainConfig parse_config(std::string_view text, const std::string& name,
+                         const std::vector<std::string>& overrides) {
+  const YAML::Node node = parse_yaml(std::string(text), name);
+  SR_CHECK(node.IsMap(), "{} holds no settings; see suiren train --help for an example", name);
   for (const std::string& o : overrides) apply_override(node, o);
-  return parse(node, path);
+  return parse(node, name);
 }
 
 Settings settings_of(const TrainConfig& c) {

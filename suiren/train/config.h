@@ -50,6 +50,9 @@ struct TrainConfig {
 /// Reads a YAML file and applies `overrides` ("optimizer.lr=1e-3"). Throws Error{kInvalid} with file and
 /// line: an unknown key names the nearest known one; a wrong type names the value and what was expected.
 TrainConfig load_config(const std::string& path, const std::vector<std::string>& overrides);
+/// load_config of text; `name` opens the messages.
+TrainConfig parse_config(std::string_view text, const std::string& name,
+                         const std::vector<std::string>& overrides);
 
 /// The settings by name, in a fixed order: for run.json, for reports, and for telling what changed.
 using Settings = std::vector<std::pair<std::string, std::string>>;
