@@ -8,12 +8,20 @@
 namespace suiren {
 
 uint32_t OpInfo::id() const {
-  // One slot per op would need a mutable field; interning again costs a lock, so the number is kept per
-  // thread.
-  thread_local std::vector<std::pair<const OpInfo*, uint32_t>> known(256);
-  auto& slot = known[(reinterpret_cast<uintptr_t>(this) >> 4) % known.size()];
-  if (slot.first != this) slot = {this, intern(name)};
-  return slot.second;
+  // A slot in OpInfo would have to be mutable; interning again costs a lock and a hash of the name, so each
+  // thread keeps the numbers in a table of its own, by address, with linear probing. It has room for many
+  // more ops than there are.
+  constexpr size_t kSlots = 1024;
+  thread_local std::vector<std::pair<const OpInfo*, uint32_t>> known(kSlots);
+  size_t i = (reinterpret_cast<uintptr_t>(this) >> 4) % kSlots;
+  while (known[i].first != this) {
+    if (!known[i].first) {
+      known[i] = {this, intern(name)};
+      break;
+    }
+    i = (i + 1) % kSlots;
+  }
+  return known[i].second;
 }
 
 const std::vector<const OpInfo*>& all_ops() {

@@ -1,4 +1,4 @@
-/* The border between suiren and a chip: version 1 (not frozen yet).
+/* The border between suiren and a chip: version 1, frozen (backends/abi/frozen).
  *
  * Pure C11. A plug-in exports one symbol, suiren_plugin_entry_v1, and returns a static table.
  * Every struct starts with struct_size: a field exists only if it ends inside that size, and a NULL function
