@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "backends/cpu/walk.h"
@@ -35,12 +36,7 @@ class Indexed {
  public:
   /// `index` has x's rank (an entry for each element) or is a list [n] (an entry for each slice along axis).
   Indexed(const Operand& x, const Operand& index, int axis, bool list = false)
-      : x_(x),
-        id_(index),
-        axis_(axis),
-        list_(list),
-        count_(list ? index.numel() : index.dim(axis)),
-        extent_(x.dim(axis)) {
+      : x_(x), id_(index), axis_(axis), count_(list ? index.numel() : index.dim(axis)), extent_(x.dim(axis)) {
     for (int d = 0; d < x.rank(); ++d) {
       const int64_t n = list || d == axis ? x.dim(d) : index.dim(d);
       if (d < axis) outers_ *= n;
@@ -52,7 +48,7 @@ class Indexed {
   }
   int64_t numel() const { return outers_ * count_ * inners_; }
 
-  /// one(at, i) for every entry i, which leads to x[at], in any order.
+  /// one(at, i) for every entry i, which leads to x[at], in any order; no list.
   template <class One>
   void each(One one) const {
     if (numel() == 0) return;
@@ -65,7 +61,8 @@ class Indexed {
     });
   }
 
-  /// Likewise, but the entries that lead to one place come in ascending order, and all on one thread.
+  /// Likewise, but the entries that lead to one place come in ascending order, and all on one thread. A list
+  /// comes in rows: one(at, i, n) for entries i .. i + n - 1, which lead to x[at] .. x[at + n - 1].
   template <class One>
   void each_in_order(One one) const {
     if (numel() == 0) return;
@@ -92,11 +89,9 @@ class Indexed {
         for (int64_t j = first; j < last; ++j) one(lead(i, j), i + j);
       }
     };
-    if (list_)
-      for (int64_t k = begin; k < end; ++k) {
-        const int64_t i = (o * count_ + k) * inners_, at = base + checked(id_[k]) * x_inners_;
-        for (int64_t j = first; j < last; ++j) one(at + j, i + j);
-      }
+    if constexpr (std::is_invocable_v<One, int64_t, int64_t, int64_t>)
+      for (int64_t k = begin; k < end; ++k)
+        one(base + checked(id_[k]) * x_inners_ + first, (o * count_ + k) * inners_ + first, last - first);
     else if (inner_at_.empty())
       slices([&](int64_t i, int64_t j) { return base + checked(id_[i + j]) * x_inners_ + j; });
     else
@@ -129,7 +124,6 @@ class Indexed {
   const Operand& x_;
   Indices id_;
   int axis_;
-  bool list_;
   int64_t count_, extent_, outers_ = 1, inners_ = 1, x_inners_ = 1;
   std::vector<int64_t> inner_at_, outer_at_;
 };

@@ -37,23 +37,42 @@ struct Min {
   }
 };
 
+// y = meet(y, x) in f32 for a sum of halves, else in their own type; in runs that fill vectors.
+template <class F, class Y, class T>
+void meet_row(Y* __restrict y, const T* __restrict x, int64_t n) {
+  constexpr int kRun = 8;
+  const auto meet = [](Y a, T b) {
+    if constexpr (is_half<Y>)
+      return Y(F::meet(static_cast<float>(a), static_cast<float>(b)));
+    else
+      return F::meet(a, static_cast<Y>(b));
+  };
+  int64_t i = 0;
+  for (; i + kRun <= n; i += kRun)
+    for (int j = 0; j < kRun; ++j) y[i + j] = meet(y[i + j], x[i + j]);
+  for (; i < n; ++i) y[i] = meet(y[i], x[i]);
+}
+
+template <class F, bool kList, class Y, class T>
+void meet_entries(const Indexed& indexed, Y* y, const T* src) {
+  if constexpr (kList)
+    indexed.each_in_order([=](int64_t at, int64_t i, int64_t n) { meet_row<F>(y + at, src + i, n); });
+  else
+    indexed.each_in_order([=](int64_t at, int64_t i) { meet_row<F>(y + at, src + i, 1); });
+}
+
 // y = x, and then each element of src meets its place. Sums of halves are kept in f32 and rounded once.
-template <class F, class T>
+template <class F, bool kList, class T>
 void meet_all(const Indexed& indexed, const T* x, int64_t n, const T* src, T* y) {
   if constexpr (is_half<T> && std::is_same_v<F, Add>) {
     std::vector<float> sum(static_cast<size_t>(n));
     float* s = sum.data();
     if (x) parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { convert_row(x + b, s + b, e - b); });
-    indexed.each_in_order([=](int64_t at, int64_t i) { s[at] += static_cast<float>(src[i]); });
+    meet_entries<F, kList>(indexed, s, src);
     parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { convert_row(s + b, y + b, e - b); });
   } else {
     if (x) parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { std::copy(x + b, x + e, y + b); });
-    if constexpr (is_half<T>)
-      indexed.each_in_order([=](int64_t at, int64_t i) {
-        y[at] = T(F::meet(static_cast<float>(y[at]), static_cast<float>(src[i])));
-      });
-    else
-      indexed.each_in_order([=](int64_t at, int64_t i) { y[at] = F::meet(y[at], src[i]); });
+    meet_entries<F, kList>(indexed, y, src);
   }
 }
 
@@ -64,7 +83,7 @@ void scatter_with(const Call& c, void*) {
   const Indexed indexed(x, index, static_cast<int>(c.attr_i64(0)), kList);
   visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
     if constexpr (!std::is_same_v<T, bool>)
-      meet_all<F>(indexed, x.data<T>(), x.numel(), c.in(2).data<T>(), c.out(0).data<T>());
+      meet_all<F, kList>(indexed, x.data<T>(), x.numel(), c.in(2).data<T>(), c.out(0).data<T>());
   });
 }
 
@@ -76,7 +95,11 @@ void scatter(const Call& c, void*) {
   with_word(dtype_of_operand(x.dtype()).size(), [&]<class W>() {
     const W* src = c.in(2).data<W>();
     W* to = y.data<W>();
-    indexed.each_in_order([=](int64_t at, int64_t i) { to[at] = src[i]; });
+    if constexpr (kList)
+      indexed.each_in_order(
+          [=](int64_t at, int64_t i, int64_t n) { std::copy(src + i, src + i + n, to + at); });
+    else
+      indexed.each_in_order([=](int64_t at, int64_t i) { to[at] = src[i]; });
   });
 }
 
@@ -103,7 +126,7 @@ void segment(const Call& c, void*) {
       else if constexpr (std::is_same_v<F, Max>)
         first = convert<T>(-std::numeric_limits<double>::infinity());
       parallel_for(y.numel(), kGrainCheap, [&](int64_t b, int64_t e) { std::fill(to + b, to + e, first); });
-      meet_all<F, T>(indexed, nullptr, y.numel(), x.data<T>(), to);
+      meet_all<F, true, T>(indexed, nullptr, y.numel(), x.data<T>(), to);
     }
   });
 }
@@ -129,7 +152,7 @@ void segment_mean(const Call& c, void*) {
         sum = to;
         clear(y.data<char>(), n * static_cast<int64_t>(sizeof(T)));
       }
-      indexed.each_in_order([=](int64_t at, int64_t i) { sum[at] += static_cast<Sum>(from[i]); });
+      meet_entries<Add, true>(indexed, sum, from);
       parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) {
         for (int64_t i = b; i < e; ++i)
           to[i] = convert<T>(sum[i] /
