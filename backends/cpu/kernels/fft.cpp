@@ -225,32 +225,32 @@ class Plan {
     inner_->run(*kernel_, room, 1);
   }
 
-  static void multiply(T& r, T& i, T c, T s) {
-    const T real = r * c - i * s;
-    i = r * s + i * c;
-    r = real;
+  // Element k of every signal times c_k = (r, i).
+  static void multiply(Signals<T>& x, int64_t count, int64_t W, const Signals<T>& c) {
+    for (int64_t k = 0; k < count; ++k) {
+      const T cr = c.r[static_cast<size_t>(k)], ci = c.i[static_cast<size_t>(k)];
+      T *r = x.r.data() + k * W, *i = x.i.data() + k * W;
+      for (int64_t w = 0; w < W; ++w) {
+        const T real = r[w] * cr - i[w] * ci;
+        i[w] = r[w] * ci + i[w] * cr;
+        r[w] = real;
+      }
+    }
   }
 
   void convolve(Signals<T>& x, int64_t W) const {
     const int64_t m = inner_->n_;
     Signals<T> a(m * W), room(m * W);
-    for (int64_t k = 0; k < n_ * W; ++k) {
-      const auto at = static_cast<size_t>(k), c = static_cast<size_t>(k / W);
-      a.r[at] = x.r[at], a.i[at] = x.i[at];
-      multiply(a.r[at], a.i[at], chirp_->r[c], chirp_->i[c]);
-    }
+    multiply(x, n_, W, *chirp_);
+    std::copy_n(x.r.begin(), n_ * W, a.r.begin());
+    std::copy_n(x.i.begin(), n_ * W, a.i.begin());
     inner_->run(a, room, W);
-    for (int64_t k = 0; k < m * W; ++k) {
-      const auto at = static_cast<size_t>(k), c = static_cast<size_t>(k / W);
-      multiply(a.r[at], a.i[at], kernel_->r[c], kernel_->i[c]);
-    }
+    multiply(a, m, W, *kernel_);
     a.r.swap(a.i);  // the inverse is the forward transform with the parts exchanged
     inner_->run(a, room, W);
-    for (int64_t k = 0; k < n_ * W; ++k) {
-      const auto at = static_cast<size_t>(k), c = static_cast<size_t>(k / W);
-      x.r[at] = a.i[at] / static_cast<T>(m), x.i[at] = a.r[at] / static_cast<T>(m);
-      multiply(x.r[at], x.i[at], chirp_->r[c], chirp_->i[c]);
-    }
+    for (size_t k = 0; k < static_cast<size_t>(n_ * W); ++k)
+      x.r[k] = a.i[k] / static_cast<T>(m), x.i[k] = a.r[k] / static_cast<T>(m);
+    multiply(x, n_, W, *chirp_);
   }
 
   int64_t n_;
@@ -294,14 +294,14 @@ class RealPlan {
   void forward(int64_t W, T scale, X x, Y y) const {
     const int64_t h = plan_->length();
     Signals<T> z(h * W), room(h * W);
-    for (int64_t w = 0; w < W; ++w)
-      for (int64_t k = 0; k < h; ++k) {
+    for (int64_t k = 0; k < h; ++k)
+      for (int64_t w = 0; w < W; ++w) {
         z.r[static_cast<size_t>(k * W + w)] = x(w, even_ ? 2 * k : k);
         if (even_) z.i[static_cast<size_t>(k * W + w)] = x(w, 2 * k + 1);
       }
     plan_->run(z, room, W);
-    for (int64_t w = 0; w < W; ++w)
-      for (int64_t k = 0; k <= n_ / 2; ++k) {
+    for (int64_t k = 0; k <= n_ / 2; ++k)
+      for (int64_t w = 0; w < W; ++w) {
         const auto a = static_cast<size_t>(k % h * W + w), b = static_cast<size_t>((h - k) % h * W + w);
         T re = z.r[a], im = z.i[a];
         if (even_) {  // (z_k + conj z_{h-k}) / 2 - i w^k (z_k - conj z_{h-k}) / 2
@@ -319,8 +319,8 @@ class RealPlan {
   void inverse(int64_t W, T scale, X x, Y y) const {
     const int64_t h = plan_->length(), M = n_ / 2 + 1;
     Signals<T> z(h * W), room(h * W);  // parts exchanged: the inverse is a forward transform then
-    for (int64_t w = 0; w < W; ++w)
-      for (int64_t k = 0; k < h; ++k) {
+    for (int64_t k = 0; k < h; ++k)
+      for (int64_t w = 0; w < W; ++w) {
         const auto at = static_cast<size_t>(k * W + w);
         const auto im = [&](int64_t j) { return j == 0 || 2 * j == n_ ? T(0) : x(w, j, 1); };
         if (!even_) {
@@ -335,8 +335,8 @@ class RealPlan {
         z.i[at] = sr - di * c - dr * s, z.r[at] = si + dr * c - di * s;
       }
     plan_->run(z, room, W);
-    for (int64_t w = 0; w < W; ++w)
-      for (int64_t t = 0; t < n_; ++t) {
+    for (int64_t t = 0; t < n_; ++t)
+      for (int64_t w = 0; w < W; ++w) {
         const auto at = static_cast<size_t>((even_ ? t / 2 : t) * W + w);
         y(w, t, scale * (even_ && t % 2 ? z.r[at] : z.i[at]));
       }

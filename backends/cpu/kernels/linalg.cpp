@@ -58,28 +58,40 @@ void substitute(MatrixView<T> m, bool upper, bool unit, T* x, int64_t ldx, int64
   }
 }
 
+// The lower triangle of a diagonal block, rows n apart, becomes its Cholesky factor; `order` counts from it.
+template <class T>
+void factor_block(T* y, int64_t n, int64_t width, int64_t order) {
+  for (int64_t j = 0; j < width; ++j) {
+    T d = y[j * n + j];
+    for (int64_t k = 0; k < j; ++k) d -= y[j * n + k] * y[j * n + k];
+    SR_CHECK(d > 0, "x is not positive definite: its leading minor of order {} is not positive",
+             order + j + 1);
+    const T root = y[j * n + j] = std::sqrt(d);
+    for (int64_t i = j + 1; i < width; ++i) {
+      T sum = y[i * n + j];
+      for (int64_t k = 0; k < j; ++k) sum -= y[i * n + k] * y[j * n + k];
+      y[i * n + j] = sum / root;
+    }
+  }
+}
+
 // The lower triangle of y [n, n] becomes its Cholesky factor; the rest becomes 0.
 template <class T>
 void factor(T* y, int64_t n) {
-  std::vector<T> turned;
+  std::vector<T> turned;  // the panel below a diagonal block, its columns as rows
   for (int64_t first = 0; first < n; first += kBlock) {
     const int64_t last = std::min(n, first + kBlock), width = last - first, below = n - last;
-    for (int64_t j = first; j < last; ++j) {
-      T d = y[j * n + j];
-      for (int64_t k = first; k < j; ++k) d -= y[j * n + k] * y[j * n + k];
-      SR_CHECK(d > 0, "x is not positive definite: its leading minor of order {} is not positive", j + 1);
-      const T root = y[j * n + j] = std::sqrt(d);
-      for (int64_t i = j + 1; i < n; ++i) {
-        T sum = y[i * n + j];
-        for (int64_t k = first; k < j; ++k) sum -= y[i * n + k] * y[j * n + k];
-        y[i * n + j] = sum / root;
-      }
-    }
-    // What is left, block column after block column: minus the panel times itself.
+    T* corner = y + first * n + first;
+    factor_block(corner, n, width, first);
     turned.resize(static_cast<size_t>(width * below));
     for (int64_t i = 0; i < below; ++i)
       for (int64_t k = 0; k < width; ++k)
         turned[static_cast<size_t>(k * below + i)] = y[(last + i) * n + first + k];
+    substitute(MatrixView<T>{corner, width, width, n, 1}, false, false, turned.data(), below, below);
+    for (int64_t i = 0; i < below; ++i)
+      for (int64_t k = 0; k < width; ++k)
+        y[(last + i) * n + first + k] = turned[static_cast<size_t>(k * below + i)];
+    // What is left, block column after block column: minus the panel times itself.
     for (int64_t j = 0; j < below; j += 4 * kBlock) {
       const MatrixView<T> panel{y + (last + j) * n + first, below - j, width, n, 1};
       subtract_product(panel, turned.data() + j, below, y + (last + j) * n + last + j, n,

@@ -2,15 +2,89 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <vector>
 
 #include "backends/cpu/convert.h"
 #include "backends/cpu/kernel_list.h"
+#include "backends/cpu/simd/targets.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/walk.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/kernels/quantize.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After foreach_target.h, so that it is compiled for each target.
+#include "backends/cpu/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace suiren::cpu::HWY_NAMESPACE {
+namespace {
+
+// A quarter of the lanes of f32, in bytes.
+template <class Q>
+using Bytes = hn::Rebind<Q, F32>;
+
+// round(x inverse) + zero within [low, high]; NaN gives low.
+HWY_INLINE V bounded(V x, V inverse, V zero, V low, V high) {
+  const V q = hn::Add(hn::Round(hn::Mul(x, inverse)), zero);
+  return hn::Min(hn::IfThenElse(hn::Ge(q, low), q, low), high);
+}
+
+template <class Q>
+HWY_INLINE void quantize_vectors(const float* x, Q* y, int64_t n, float inverse, float zero, float low,
+                                 float high) {
+  const V i = set(inverse), z = set(zero), l = set(low), h = set(high);
+  const auto codes = [=](V v) SUIREN_STEP {
+    return hn::DemoteTo(Bytes<Q>(), hn::ConvertTo(I32(), bounded(v, i, z, l, h)));
+  };
+  int64_t k = 0;
+  for (; k + width() <= n; k += width()) hn::StoreU(codes(load(x + k)), Bytes<Q>(), y + k);
+  if (k == n) return;
+  HWY_ALIGN Q rest[hn::MaxLanes(Bytes<Q>())];
+  hn::StoreU(codes(load_part(x + k, n - k)), Bytes<Q>(), rest);
+  std::memcpy(y + k, rest, static_cast<size_t>(n - k));
+}
+template <class Q>
+HWY_INLINE void dequantize_vectors(const Q* x, float* y, int64_t n, float scale, float zero) {
+  const V s = set(scale), z = set(zero);
+  const auto numbers = [=](auto q) SUIREN_STEP {
+    return hn::Mul(hn::Sub(hn::ConvertTo(F32(), hn::PromoteTo(I32(), q)), z), s);
+  };
+  int64_t k = 0;
+  for (; k + width() <= n; k += width()) store(numbers(hn::LoadU(Bytes<Q>(), x + k)), y + k);
+  if (k == n) return;
+  HWY_ALIGN Q rest[hn::MaxLanes(Bytes<Q>())] = {};
+  std::memcpy(rest, x + k, static_cast<size_t>(n - k));
+  store_part(numbers(hn::LoadU(Bytes<Q>(), rest)), y + k, n - k);
+}
+
+void quantize_i8(const float* x, int8_t* y, int64_t n, float inverse, float zero) {
+  quantize_vectors(x, y, n, inverse, zero, -128, 127);
+}
+void quantize_u8(const float* x, uint8_t* y, int64_t n, float inverse, float zero) {
+  quantize_vectors(x, y, n, inverse, zero, 0, 255);
+}
+void dequantize_i8(const int8_t* x, float* y, int64_t n, float scale, float zero) {
+  dequantize_vectors(x, y, n, scale, zero);
+}
+void dequantize_u8(const uint8_t* x, float* y, int64_t n, float scale, float zero) {
+  dequantize_vectors(x, y, n, scale, zero);
+}
+void fake_quantize_row(const float* x, float* y, int64_t n, float scale, float zero, float low, float high) {
+  const V i = set(1 / scale), s = set(scale), z = set(zero), l = set(low), h = set(high);
+  for_vectors(
+      n, [=](auto in, auto out) SUIREN_STEP { out(hn::Mul(hn::Sub(bounded(in(x), i, z, l, h), z), s), y); });
+}
+
+}  // namespace
+}  // namespace suiren::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace suiren::cpu {
 namespace {
 
@@ -18,35 +92,20 @@ namespace {
 template <class T>
 using Wider = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-// y[i] = f(x[i], channel) over x as [outer, channels, inner], row-major; n x [1, 1, n] for a whole tensor.
-// The loops are plain so that the compiler makes vectors of them.
-template <class X, class Y, class F>
-__attribute__((optimize("O3", "no-trapping-math"))) void map_row(const X* __restrict x, Y* __restrict y,
-                                                                 int64_t n, F f) {
-  for (int64_t i = 0; i < n; ++i) y[i] = f(x[i]);
-}
-template <class X, class Y, class F>
-void map(int64_t numel, const X* x, Y* y, F f) {
-  parallel_for(numel, kGrainCheap,
-               [&](int64_t begin, int64_t end) { map_row(x + begin, y + begin, end - begin, f); });
-}
-template <class X, class Y, class F>
-void map_channels(const Operand& shape, int64_t axis, const X* x, Y* y, F f) {
-  int64_t inner = 1;
-  for (int d = static_cast<int>(axis) + 1; d < shape.rank(); ++d) inner *= shape.dim(d);
-  const int64_t channels = shape.dim(static_cast<int>(axis));
-  if (shape.numel() == 0) return;
-  const int64_t rows = shape.numel() / inner;
-  if (inner > 1) {
-    parallel_for(rows, std::max<int64_t>(1, kGrainCheap / inner), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) map_row(x + r * inner, y + r * inner, inner, f(r % channels));
-    });
-    return;
-  }
-  parallel_for(rows, kGrainCheap, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin, c = begin % channels; r < end; ++r, c = c + 1 == channels ? 0 : c + 1)
-      y[r] = f(c)(x[r]);
+// row(first, n, channel) over x as [outer, channels, inner], row-major: stretches of one channel.
+using Stretch = FunctionRef<void(int64_t first, int64_t n, int64_t channel)>;
+void for_stretches(int64_t numel, int64_t channels, int64_t inner, Stretch row) {
+  if (numel == 0) return;
+  if (channels == 1)
+    return parallel_for(numel, kGrainCheap, [&](int64_t begin, int64_t end) { row(begin, end - begin, 0); });
+  parallel_for(numel / inner, std::max<int64_t>(1, kGrainCheap / inner), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) row(r * inner, inner, r % channels);
   });
+}
+void for_channels(const Operand& x, int64_t axis, Stretch row) {
+  int64_t inner = 1;
+  for (int d = static_cast<int>(axis) + 1; d < x.rank(); ++d) inner *= x.dim(d);
+  for_stretches(x.numel(), x.dim(static_cast<int>(axis)), inner, row);
 }
 
 template <class A>
@@ -70,6 +129,32 @@ float wide(T x) requires(is_half<T>) {
   return static_cast<float>(x);
 }
 
+constexpr int64_t kVectors = 16;  // elements that are worth choosing the vector code for
+
+template <class T, class Q, class A>
+void quantize_row(const T* x, Q* y, int64_t n, const Quantizer<A>& quantize) {
+  if constexpr (std::is_same_v<T, float>)
+    if (n >= kVectors) {
+      if constexpr (std::is_same_v<Q, int8_t>)
+        return SUIREN_PICK(quantize_i8)(x, y, n, quantize.inverse, quantize.zero);
+      else
+        return SUIREN_PICK(quantize_u8)(x, y, n, quantize.inverse, quantize.zero);
+    }
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Q>(static_cast<int32_t>(quantize(wide(x[i]))));
+}
+
+template <class Q, class T, class A>
+void dequantize_row(const Q* x, T* y, int64_t n, A scale, A zero) {
+  if constexpr (sizeof(Q) == 1 && std::is_same_v<T, float>)
+    if (n >= kVectors) {
+      if constexpr (std::is_same_v<Q, int8_t>)
+        return SUIREN_PICK(dequantize_i8)(x, y, n, scale, zero);
+      else
+        return SUIREN_PICK(dequantize_u8)(x, y, n, scale, zero);
+    }
+  for (int64_t i = 0; i < n; ++i) y[i] = convert<T>((static_cast<A>(x[i]) - zero) * scale);
+}
+
 // f<T, Q>() for the floating type of x and i8 or u8.
 template <class F>
 void by_types(DType x, DType q, F f) {
@@ -90,8 +175,9 @@ void quantize_per_tensor(const Call& c, void*) {
     using A = Wider<T>;
     const Quantizer<A> quantize(static_cast<A>(c.attr_f64(0)), static_cast<A>(c.attr_i64(1)),
                                 std::numeric_limits<Q>::min(), std::numeric_limits<Q>::max());
-    map(x.numel(), x.data<T>(), y.data<Q>(),
-        [=](T v) { return static_cast<Q>(static_cast<int32_t>(quantize(wide(v)))); });
+    for_stretches(x.numel(), 1, 1, [&](int64_t first, int64_t n, int64_t) {
+      quantize_row(x.data<T>() + first, y.data<Q>() + first, n, quantize);
+    });
   });
 }
 
@@ -112,10 +198,8 @@ void quantize_per_channel(const Call& c, void*) {
     for (size_t i = 0; i < zeros.size(); ++i)
       each.emplace_back(wide(c.in(1).data<T>()[i]), static_cast<A>(zeros[i]), std::numeric_limits<Q>::min(),
                         std::numeric_limits<Q>::max());
-    map_channels(x, c.attr_i64(0), x.data<T>(), y.data<Q>(), [&](int64_t channel) {
-      return [quantize = each[static_cast<size_t>(channel)]](T v) {
-        return static_cast<Q>(static_cast<int32_t>(quantize(wide(v))));
-      };
+    for_channels(x, c.attr_i64(0), [&](int64_t first, int64_t n, int64_t channel) {
+      quantize_row(x.data<T>() + first, y.data<Q>() + first, n, each[static_cast<size_t>(channel)]);
     });
   });
 }
@@ -140,8 +224,9 @@ void dequantize_per_tensor(const Call& c, void*) {
   const Operand q = c.in(0), y = c.out(0);
   by_integer(dtype_of_operand(q.dtype()), dtype_of_operand(y.dtype()), [&]<class Q, class T, class A>() {
     const A scale = static_cast<A>(c.attr_f64(0)), zero = static_cast<A>(c.attr_i64(1));
-    map(q.numel(), q.data<Q>(), y.data<T>(),
-        [=](Q v) { return convert<T>((static_cast<A>(v) - zero) * scale); });
+    for_stretches(q.numel(), 1, 1, [&](int64_t first, int64_t n, int64_t) {
+      dequantize_row(q.data<Q>() + first, y.data<T>() + first, n, scale, zero);
+    });
   });
 }
 
@@ -150,11 +235,10 @@ void dequantize_per_channel(const Call& c, void*) {
   const Operand q = c.in(0), y = c.out(0);
   const std::vector<int64_t> zeros = zero_points(c.in(2));
   by_integer(dtype_of_operand(q.dtype()), dtype_of_operand(y.dtype()), [&]<class Q, class T, class A>() {
-    const T* scales = c.in(1).data<T>();
-    map_channels(q, c.attr_i64(0), q.data<Q>(), y.data<T>(), [&](int64_t channel) {
-      const A scale = static_cast<A>(wide(scales[channel]));
-      const A zero = static_cast<A>(zeros[static_cast<size_t>(channel)]);
-      return [=](Q v) { return convert<T>((static_cast<A>(v) - zero) * scale); };
+    for_channels(q, c.attr_i64(0), [&](int64_t first, int64_t n, int64_t channel) {
+      dequantize_row(q.data<Q>() + first, y.data<T>() + first, n,
+                     static_cast<A>(wide(c.in(1).data<T>()[channel])),
+                     static_cast<A>(zeros[static_cast<size_t>(channel)]));
     });
   });
 }
@@ -167,8 +251,14 @@ void fake_quantize(const Call& c, void*) {
       using A = Wider<T>;
       const A scale = static_cast<A>(c.attr_f64(0)), zero = static_cast<A>(c.attr_i64(1));
       const Quantizer<A> quantize(scale, zero, c.attr_i64(2), c.attr_i64(3));
-      map(x.numel(), x.data<T>(), c.out(0).data<T>(),
-          [=](T v) { return convert<T>((quantize(wide(v)) - zero) * scale); });
+      for_stretches(x.numel(), 1, 1, [&](int64_t first, int64_t n, int64_t) {
+        const T* from = x.data<T>() + first;
+        T* to = c.out(0).data<T>() + first;
+        if constexpr (std::is_same_v<T, float>)
+          return SUIREN_PICK(fake_quantize_row)(from, to, n, scale, zero, quantize.low, quantize.high);
+        else
+          for (int64_t i = 0; i < n; ++i) to[i] = convert<T>((quantize(wide(from[i])) - zero) * scale);
+      });
     }
   });
 }
@@ -186,3 +276,4 @@ constexpr Kernel kKernels[] = {
 KernelList kernels_quantize() { return kKernels; }
 
 }  // namespace suiren::cpu
+#endif
