@@ -1,4 +1,5 @@
-// Elements in other places: flip, roll, tril, triu, diagonal_backward. By size, not by dtype.
+// Elements in other places: flip, roll, repeat_interleave, tril, triu, diagonal_backward. By size, not by
+// dtype.
 
 #include <algorithm>
 #include <cstring>
@@ -6,6 +7,7 @@
 #include "backends/cpu/move.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/walk.h"
+#include "backends/cpu/word.h"
 
 namespace suiren::cpu {
 namespace {
@@ -50,6 +52,29 @@ void roll(const Call& c, void*) {
   part(n - shift, 0, shift);
 }
 
+// Attributes: repeats, axis. Elements by themselves along the last dimension, runs of bytes elsewhere.
+void repeat_interleave(const Call& c, void*) {
+  const Operand x = c.in(0);
+  const int64_t repeats = c.attr_i64(0);
+  if (x.numel() == 0 || repeats == 0) return;
+  int64_t inners = 1;
+  for (int d = static_cast<int>(c.attr_i64(1)) + 1; d < x.rank(); ++d) inners *= x.dim(d);
+  const int64_t count = x.numel() / inners, grain = std::max<int64_t>(1, kGrainCheap / (inners * repeats));
+  with_word(item(x), [&]<class W>() {
+    const W* from = x.data<W>();
+    W* to = c.out(0).data<W>();
+    parallel_for(count, grain, [&](int64_t begin, int64_t end) {
+      if (inners == 1) {
+        for (int64_t i = begin; i < end; ++i) std::fill_n(to + i * repeats, repeats, from[i]);
+        return;
+      }
+      for (int64_t i = begin; i < end; ++i)
+        for (int64_t k = 0; k < repeats; ++k)
+          std::copy_n(from + i * inners, inners, to + (i * repeats + k) * inners);
+    });
+  });
+}
+
 // Attribute: diagonal. In each row the columns [begin, end) are kept.
 template <bool kLower>
 void triangle(const Call& c, void*) {
@@ -92,6 +117,7 @@ void diagonal_backward(const Call& c, void*) {
 constexpr Kernel kKernels[] = {
     {"flip", "strided", 10, nullptr, nullptr, flip},
     {"roll", "strided", 10, nullptr, nullptr, roll},
+    {"repeat_interleave", "runs", 10, row_major_inputs, nullptr, repeat_interleave},
     {"tril", "rows", 10, row_major_inputs, nullptr, triangle<true>},
     {"triu", "rows", 10, row_major_inputs, nullptr, triangle<false>},
     {"diagonal_backward", "strided", 10, nullptr, nullptr, diagonal_backward},
