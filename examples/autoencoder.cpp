@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
     return 77;
   }
   const int64_t epochs = argc > 1 ? std::atoi(argv[1]) : 1, batch = 64;
-  const double required = argc > 2 ? std::atof(argv[2]) : 0.02;
+  const double required = argc > 2 ? std::atof(argv[2]) : 0.015;
   const std::string picture = argc > 3 ? argv[3] : "autoencoder.png";
   const data::Images train = data::idx_images(folder + "train"), test = data::idx_images(folder + "t10k");
 

@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
     return 77;
   }
   const int64_t epochs = argc > 1 ? std::atoi(argv[1]) : 1, batch = 128;
-  const double required = argc > 2 ? std::atof(argv[2]) : 85;
+  const double required = argc > 2 ? std::atof(argv[2]) : 88;
   const data::Images train = data::idx_images(folder + "train"), test = data::idx_images(folder + "t10k");
 
   nn::Sequential net;

@@ -16,6 +16,7 @@ struct ConvGeometry {
 
   int64_t taps() const { return kernel.numel(); }
   int64_t terms() const { return channels * taps(); }  ///< summed into one output: rows of the matrix
+  bool depthwise() const { return channels == 1 && outputs == 1; }
   /// The matrix is x itself.
   bool pointwise() const;
 };
@@ -28,5 +29,11 @@ void unfold(const ConvGeometry& g, const T* planes, int64_t channels, int64_t be
 /// Adds every element of such a matrix to where unfold would have read it; what lies outside is dropped.
 template <class T>
 void fold(const ConvGeometry& g, const T* from, int64_t channels, int64_t begin, int64_t end, T* planes);
+
+/// One channel in, one out, tap by tap, for groups of one channel (depthwise): y = x correlated with weight
+/// [taps]; dx += its transpose applied to dy; dweight += the products of x and dy at each tap.
+void correlate_plane(const ConvGeometry& g, const float* x, const float* weight, float* y);
+void spread_plane(const ConvGeometry& g, const float* dy, const float* weight, float* dx);
+void tap_sums_plane(const ConvGeometry& g, const float* x, const float* dy, float* dweight);
 
 }  // namespace suiren::cpu

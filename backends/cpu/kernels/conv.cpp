@@ -160,6 +160,36 @@ void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight)
   });
 }
 
+// Groups of one channel: plane by plane. Gradients of the weight add images in ascending order.
+void convolve_depthwise(const ConvGeometry& g, const float* x, const float* weight, float* y) {
+  const int64_t P = g.out.numel(), L = g.in.numel(), taps = g.taps();
+  parallel_for(g.batch * g.groups, grain(taps * P), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      correlate_plane(g, x + i * L, weight + i % g.groups * taps, y + i * P);
+  });
+}
+void depthwise_back(const ConvGeometry& g, const float* dy, const float* weight, float* dx) {
+  const int64_t P = g.out.numel(), L = g.in.numel(), taps = g.taps();
+  parallel_for(g.batch * g.groups, grain(taps * P), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::fill_n(dx + i * L, L, 0.0f);
+      spread_plane(g, dy + i * P, weight + i % g.groups * taps, dx + i * L);
+    }
+  });
+}
+void depthwise_weight_gradient(const ConvGeometry& g, const float* x, const float* dy, float* dweight) {
+  const int64_t P = g.out.numel(), L = g.in.numel(), taps = g.taps();
+  parallel_for(g.groups, grain(g.batch * taps * P), [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; ++group) {
+      std::fill_n(dweight + group * taps, taps, 0.0f);
+      for (int64_t n = 0; n < g.batch; ++n) {
+        const int64_t plane = n * g.groups + group;
+        tap_sums_plane(g, x + plane * L, dy + plane * P, dweight + group * taps);
+      }
+    }
+  });
+}
+
 // run(a, b, y) on the operands in f32 or f64; narrower ones pass through copies.
 template <class Run>
 void in_sum_type(const Operand& a, const Operand& b, const Operand& y, Run run) {
@@ -176,22 +206,31 @@ void in_sum_type(const Operand& a, const Operand& b, const Operand& y, Run run) 
 // Inputs x, weight; attributes stride, padding, dilation, groups.
 void conv(const Call& c, void*) {
   const ConvGeometry g = geometry(c, c.in(0), c.out(0), spatial(c.in(1)), 0, 3);
-  in_sum_type(c.in(0), c.in(1), c.out(0),
-              [&]<class T>(const T* x, const T* w, T* y) { convolve(g, x, w, y); });
+  in_sum_type(c.in(0), c.in(1), c.out(0), [&]<class T>(const T* x, const T* w, T* y) {
+    if constexpr (std::is_same_v<T, float>)
+      if (g.depthwise()) return convolve_depthwise(g, x, w, y);
+    convolve(g, x, w, y);
+  });
 }
 
 // Inputs x, weight; attributes stride, padding, dilation, output_padding, groups.
 void conv_transpose(const Call& c, void*) {
   const ConvGeometry g = geometry(c, c.out(0), c.in(0), spatial(c.in(1)), 0, 4);
-  in_sum_type(c.in(0), c.in(1), c.out(0),
-              [&]<class T>(const T* x, const T* w, T* y) { convolve_back(g, x, w, y); });
+  in_sum_type(c.in(0), c.in(1), c.out(0), [&]<class T>(const T* x, const T* w, T* y) {
+    if constexpr (std::is_same_v<T, float>)
+      if (g.depthwise()) return depthwise_back(g, x, w, y);
+    convolve_back(g, x, w, y);
+  });
 }
 
 // Inputs x, g; attributes kernel, stride, padding, dilation, groups.
 void conv_weight_gradient(const Call& c, void*) {
   const ConvGeometry g = geometry(c, c.in(0), c.in(1), list<Shape>(c, 0), 1, 4);
-  in_sum_type(c.in(0), c.in(1), c.out(0),
-              [&]<class T>(const T* x, const T* dy, T* dw) { weight_gradient(g, x, dy, dw); });
+  in_sum_type(c.in(0), c.in(1), c.out(0), [&]<class T>(const T* x, const T* dy, T* dw) {
+    if constexpr (std::is_same_v<T, float>)
+      if (g.depthwise()) return depthwise_weight_gradient(g, x, dy, dw);
+    weight_gradient(g, x, dy, dw);
+  });
 }
 
 constexpr Kernel kKernels[] = {

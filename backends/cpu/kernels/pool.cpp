@@ -5,11 +5,71 @@
 #include <vector>
 
 #include "backends/cpu/resample.h"
+#include "backends/cpu/simd/targets.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/walk.h"
 #include "suiren/base/error.h"
 #include "suiren/base/threads.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/kernels/pool.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After foreach_target.h, so that it is compiled for each target.
+#include "backends/cpu/simd/vector-inl.h"
+
+#ifndef SUIREN_POOL_COLUMNS
+#define SUIREN_POOL_COLUMNS
+namespace suiren::cpu {
+namespace {
+// The windows along the last dimension: window p holds begin[p], begin[p] + step, ... below end[p], at most
+// `taps` of them. Both lists are padded with their last entry to whole vectors.
+struct Columns {
+  std::vector<int32_t> begin, end;
+  int32_t step = 1, taps = 0;
+  int64_t count = 0;
+};
+}  // namespace
+}  // namespace suiren::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace suiren::cpu::HWY_NAMESPACE {
+namespace {
+
+// One output row: the first of the largest elements of each window over `rows` (offsets in the plane x); NaN
+// is larger than any number. `at` has room for whole vectors.
+void max_columns(const float* x, const int64_t* rows, int64_t row_count, const Columns& c, float* y,
+                 int32_t* at, int64_t* index) {
+  for (int64_t p = 0; p < c.count; p += width()) {
+    const auto begin = hn::LoadU(I32(), c.begin.data() + p), end = hn::LoadU(I32(), c.end.data() + p);
+    V best = hn::GatherIndex(F32(), x + rows[0], begin);
+    auto where = hn::Add(begin, hn::Set(I32(), static_cast<int32_t>(rows[0])));
+    for (int64_t r = 0; r < row_count; ++r)
+      for (int32_t tap = 0; tap < c.taps; ++tap) {
+        const auto column = hn::Add(begin, hn::Set(I32(), tap * c.step));
+        const auto from =
+            hn::IfThenElse(hn::Lt(column, end), column, begin);  // past the end: the first again
+        const V v = hn::GatherIndex(F32(), x + rows[r], from);
+        const M take = hn::Or(hn::Gt(v, best), hn::AndNot(hn::IsNaN(best), hn::IsNaN(v)));
+        best = hn::IfThenElse(take, v, best);
+        where = hn::IfThenElse(hn::RebindMask(I32(), take),
+                               hn::Add(from, hn::Set(I32(), static_cast<int32_t>(rows[r]))), where);
+      }
+    hn::StoreU(where, I32(), at + p);
+    if (p + width() <= c.count)
+      store(best, y + p);
+    else
+      store_part(best, y + p, c.count - p);
+  }
+  for (int64_t p = 0; p < c.count; ++p) index[p] = at[p];
+}
+
+}  // namespace
+}  // namespace suiren::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace suiren::cpu {
 namespace {
 
@@ -97,6 +157,19 @@ void max_row(const T* x, const std::vector<int64_t>& rows, const Axis& axis, T* 
   }
 }
 
+Columns columns(const Axis& axis) {
+  constexpr size_t kWidest = 16;  // lanes of f32
+  Columns c;
+  c.step = static_cast<int32_t>(axis.step), c.count = static_cast<int64_t>(axis.windows.size());
+  for (const Window& w : axis.windows) {
+    c.begin.push_back(static_cast<int32_t>(w.begin)), c.end.push_back(static_cast<int32_t>(w.end));
+    c.taps = std::max(c.taps, static_cast<int32_t>((w.end - w.begin + axis.step - 1) / axis.step));
+  }
+  c.begin.resize(c.begin.size() + kWidest, c.begin.back());
+  c.end.resize(c.end.size() + kWidest, c.end.back());
+  return c;
+}
+
 void max_planes(const std::vector<Axis>& axes, const Operand& x, const Operand& y, const Operand& index) {
   if (y.numel() == 0) return;
   int64_t rows = 1, in = 1, window = 1;
@@ -109,18 +182,30 @@ void max_planes(const std::vector<Axis>& axes, const Operand& x, const Operand& 
   const int64_t planes = y.numel() / (rows * width);
   std::vector<std::vector<int64_t>> covered(static_cast<size_t>(rows));
   for (int64_t r = 0; r < rows; ++r) covered_rows(axes, r, covered[static_cast<size_t>(r)]);
+  const int64_t grain = std::max<int64_t>(1, kGrainMath / (width * window));
+  if (x.dtype() == SR_F32 && in < INT32_MAX) {
+    const Columns c = columns(axes.back());
+    const auto row = SUIREN_PICK(max_columns);
+    return parallel_for(planes * rows, grain, [&](int64_t begin, int64_t end) {
+      std::vector<int32_t> at(c.begin.size());
+      for (int64_t i = begin; i < end; ++i) {
+        const std::vector<int64_t>& from = covered[static_cast<size_t>(i % rows)];
+        row(x.data<float>() + i / rows * in, from.data(), static_cast<int64_t>(from.size()), c,
+            y.data<float>() + i * width, at.data(), index.data<int64_t>() + i * width);
+      }
+    });
+  }
   visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
     if constexpr (!std::is_integral_v<T>) {
       using R = std::conditional_t<std::is_same_v<T, double>, double, float>;
       const T* from = x.data<T>();
       T* to = y.data<T>();
       int64_t* at = index.data<int64_t>();
-      parallel_for(planes * rows, std::max<int64_t>(1, kGrainMath / (width * window)),
-                   [&](int64_t begin, int64_t end) {
-                     for (int64_t i = begin; i < end; ++i)
-                       max_row<T, R>(from + i / rows * in, covered[static_cast<size_t>(i % rows)],
-                                     axes.back(), to + i * width, at + i * width);
-                   });
+      parallel_for(planes * rows, grain, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          max_row<T, R>(from + i / rows * in, covered[static_cast<size_t>(i % rows)], axes.back(),
+                        to + i * width, at + i * width);
+      });
     }
   });
 }
@@ -225,3 +310,4 @@ constexpr Kernel kKernels[] = {
 KernelList kernels_pool() { return kKernels; }
 
 }  // namespace suiren::cpu
+#endif
