@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <string_view>
 
 #include "suiren/base/philox.h"
 #include "suiren/core/dispatch.h"
@@ -97,6 +98,23 @@ std::vector<HostArray> draw(const Sample& s, DType dtype, uint64_t seed, DType i
     arrays.push_back(rounded(a));
   }
   return arrays;
+}
+
+const char* special_values_undefined(const OpInfo& op) {
+  static const std::map<std::string_view, const char*> reasons{
+      {"attention", "a masked key is skipped, whatever it holds"},
+      {"attention_backward", "a masked key is skipped, whatever it holds"},
+      {"cholesky", "an error, or the order of elimination"},
+      {"triangular_solve", "an error, or the order of elimination"},
+      {"solve", "an error, or the order of elimination"},
+      {"inverse", "an error, or the order of elimination"},
+      {"det", "the order of elimination"},
+      {"rfft", "a NaN or an infinity reaches every bin"},
+      {"irfft", "a NaN or an infinity reaches every element"},
+      {"slogdet", "the order of elimination"},
+      {"multinomial", "a weight that is not finite is an error"}};
+  const auto it = reasons.find(op.name);
+  return it == reasons.end() ? nullptr : it->second;
 }
 
 HostArray with_special_values(HostArray a, uint64_t seed) {

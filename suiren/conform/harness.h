@@ -41,6 +41,9 @@ std::vector<HostArray> draw(const Sample& s, DType dtype, uint64_t seed, DType i
 /// stays equal. Only those that the op's infer accepts.
 std::vector<Sample> scaled(const OpInfo& op, const Sample& s, DType dtype, int64_t most);
 
+/// Why the op's definition says nothing about NaN, infinities and the like among its inputs; null when it
+/// does.
+const char* special_values_undefined(const OpInfo& op);
 /// A third of the elements replaced by NaN, infinities, signed zeros and denormals.
 HostArray with_special_values(HostArray a, uint64_t seed);
 

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 #include <set>
-#include <string_view>
 
 #include "suiren/conform/call.h"
 
@@ -40,10 +39,6 @@ struct Examined {
   std::map<DType::Id, Bias> bias;
   std::set<std::string> dtypes;
 };
-
-bool classes_are_defined(const OpInfo& op) {  // a masked key is skipped, whatever it holds
-  return std::string_view(op.name).find("attention") == std::string_view::npos;
-}
 
 struct Case {
   const OpInfo& op;
@@ -154,7 +149,7 @@ void examine_layouts(Chip& c, Case k, const std::vector<HostArray>& values, Exam
 }
 
 void examine_special(Chip& c, Case k, std::vector<HostArray> values, uint64_t seed, Examined& seen) {
-  if (!k.dtype.is_floating() || !has_real_input(k.sample) || !classes_are_defined(k.op)) return;
+  if (!k.dtype.is_floating() || !has_real_input(k.sample) || special_values_undefined(k.op)) return;
   for (size_t i = 0; i < values.size(); ++i)
     if (values[i].dtype.is_floating()) values[i] = with_special_values(values[i], seed + i);
   k.note = " with NaN, infinities, zeros and denormals";

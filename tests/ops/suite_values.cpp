@@ -207,22 +207,8 @@ TEST_P(OpValues, TakeIndicesOfBothWidths) {
 
 // ---- NaN, infinities, signed zeros, denormals -----------------------------------------------------------
 
-// Ops whose definition says nothing about such inputs.
-const std::map<std::string, const char*> kNoSpecialValues{
-    {"attention", "a masked key is skipped, whatever it holds"},
-    {"attention_backward", "a masked key is skipped, whatever it holds"},
-    {"cholesky", "an error, or the order of elimination"},
-    {"triangular_solve", "an error, or the order of elimination"},
-    {"solve", "an error, or the order of elimination"},
-    {"inverse", "an error, or the order of elimination"},
-    {"det", "the order of elimination"},
-    {"rfft", "a NaN or an infinity reaches every bin"},
-    {"irfft", "a NaN or an infinity reaches every element"},
-    {"slogdet", "the order of elimination"},
-    {"multinomial", "a weight that is not finite is an error"}};
-
 TEST_P(OpSpecialValues, FallInTheClassesOfTheDefinition) {
-  if (kNoSpecialValues.count(op().name)) return;
+  if (special_values_undefined(op())) return;
   uint64_t seed = 100;
   for (const Sample& s : op().samples()) {
     if (!s.error.empty() || !has_real_input(s)) continue;
