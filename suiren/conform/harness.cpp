@@ -112,7 +112,12 @@ const char* special_values_undefined(const OpInfo& op) {
       {"rfft", "a NaN or an infinity reaches every bin"},
       {"irfft", "a NaN or an infinity reaches every element"},
       {"slogdet", "the order of elimination"},
-      {"multinomial", "a weight that is not finite is an error"}};
+      {"multinomial", "a weight that is not finite is an error"},
+      {"prod", "f64 underflows where the definition does not, and infinity times 0 is NaN"},
+      {"cumprod", "f64 underflows where the definition does not, and infinity times 0 is NaN"},
+      {"scan", "f64 underflows where the definition does not, and infinity times 0 is NaN"},
+      {"ctc_loss", "it takes logarithms of probabilities; a label that no path reaches is skipped"},
+      {"ctc_loss_backward", "it takes logarithms of probabilities; a label that no path reaches is skipped"}};
   const auto it = reasons.find(op.name);
   return it == reasons.end() ? nullptr : it->second;
 }

@@ -13,7 +13,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 // After foreach_target.h, so that it is compiled for each target.
-#include "backends/cpu/simd/vector-inl.h"
+#include "backends/cpu/simd/math-inl.h"
 
 #ifndef SUIREN_BINARY_ONCE
 #define SUIREN_BINARY_ONCE
@@ -21,7 +21,41 @@ namespace suiren::cpu {
 namespace {
 
 /// The functions, by place in the tables below.
-enum Binary : int { kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kPow, kBinaryCount };
+enum Binary : int {
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMaximum,
+  kMinimum,
+  kPow,
+  kFmod,
+  kRemainder,
+  kFloorDivide,
+  kAtan2,
+  kHypot,
+  kPrelu,
+  kBinaryCount
+};
+
+// Division with a rest. Integers: b is neither 0 nor -1.
+template <int F, class T>
+T divided(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const T r = std::fmod(a, b);
+    if constexpr (F == kFmod) return r;
+    const bool below = r != 0 && (r < 0) != (b < 0);
+    if constexpr (F == kRemainder) return below ? r + b : r;
+    return b == 0 ? a / b : std::nearbyint((a - r) / b - static_cast<T>(below));
+  } else {
+    const T r = static_cast<T>(a % b);
+    if constexpr (F == kFmod) return r;
+    const bool below = r != 0 && (r < 0) != (b < 0);
+    if constexpr (F == kRemainder) return static_cast<T>(below ? r + b : r);
+    return static_cast<T>(a / b - below);
+  }
+}
+constexpr bool divides(int f) { return f == kDiv || (f >= kFmod && f <= kFloorDivide); }
 
 template <int F, class T>
 T scalar(T a, T b) {
@@ -33,21 +67,26 @@ T scalar(T a, T b) {
     if constexpr (F == kMaximum) return std::isnan(a) || a > b ? a : b;
     if constexpr (F == kMinimum) return std::isnan(a) || a < b ? a : b;
     if constexpr (F == kPow) return std::pow(a, b);
+    if constexpr (F == kAtan2) return std::atan2(a, b);
+    if constexpr (F == kHypot) return std::hypot(a, b);
+    if constexpr (F == kPrelu) return a > 0 ? a : a * b;
+    return divided<F>(a, b);
   } else {
     // Integers wrap modulo 2^64: the arithmetic is done without sign.
     const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
     if constexpr (F == kAdd) return static_cast<T>(x + y);
     if constexpr (F == kSub) return static_cast<T>(x - y);
     if constexpr (F == kMul) return static_cast<T>(x * y);
-    if constexpr (F == kDiv) {
+    if constexpr (divides(F)) {
       if (b == 0) return 0;
       if constexpr (std::is_signed_v<T>)
-        if (b == T(-1)) return static_cast<T>(uint64_t{0} - x);
-      return static_cast<T>(a / b);
+        if (b == T(-1)) return F == kDiv || F == kFloorDivide ? static_cast<T>(uint64_t{0} - x) : T(0);
+      if constexpr (F == kDiv) return static_cast<T>(a / b);
+      return divided<F>(a, b);
     }
     if constexpr (F == kMaximum) return a > b ? a : b;
     if constexpr (F == kMinimum) return a < b ? a : b;
-    return T(0);  // pow takes no integers
+    return T(0);  // the others take no integers
   }
 }
 
@@ -66,7 +105,10 @@ HWY_INLINE V apply(V a, V b) {
   if constexpr (F == kMul) return hn::Mul(a, b);
   if constexpr (F == kDiv) return hn::Div(a, b);
   if constexpr (F == kMaximum) return max_nan(a, b);
-  return min_nan(a, b);
+  if constexpr (F == kMinimum) return min_nan(a, b);
+  if constexpr (F == kAtan2) return atan2(a, b);
+  if constexpr (F == kPrelu) return hn::IfThenElse(hn::Gt(a, hn::Zero(F32())), a, hn::Mul(a, b));
+  return hypot(a, b);
 }
 
 // Rows without gaps, or one value for the whole row where repeat_a (repeat_b) is set.
@@ -83,14 +125,18 @@ void binary_row(const float* a, bool repeat_a, const float* b, bool repeat_b, fl
   }
 }
 
-void power_row(const float* a, bool repeat_a, const float* b, bool repeat_b, float* y, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) y[i] = std::pow(a[repeat_a ? 0 : i], b[repeat_b ? 0 : i]);
+// Functions without vector form.
+template <int F>
+void scalar_row(const float* a, bool repeat_a, const float* b, bool repeat_b, float* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = scalar<F>(a[repeat_a ? 0 : i], b[repeat_b ? 0 : i]);
 }
 
 using RowFunction = void (*)(const float*, bool, const float*, bool, float*, int64_t);
 constexpr RowFunction binary_rows[kBinaryCount] = {
-    binary_row<kAdd>,     binary_row<kSub>,     binary_row<kMul>, binary_row<kDiv>,
-    binary_row<kMaximum>, binary_row<kMinimum>, power_row};
+    binary_row<kAdd>,       binary_row<kSub>,         binary_row<kMul>,   binary_row<kDiv>,
+    binary_row<kMaximum>,   binary_row<kMinimum>,     scalar_row<kPow>,   scalar_row<kFmod>,
+    scalar_row<kRemainder>, scalar_row<kFloorDivide>, binary_row<kAtan2>, binary_row<kHypot>,
+    binary_row<kPrelu>};
 
 }  // namespace
 }  // namespace suiren::cpu::HWY_NAMESPACE
@@ -103,7 +149,9 @@ namespace {
 Reason accepts_numbers(const Call& c) { return c.in(0).dtype() == SR_BOOL ? "dtype" : nullptr; }
 
 template <int F>
-constexpr int64_t kGrain = F == kPow ? kGrainSlow : kGrainCheap;
+constexpr int64_t kGrain = F == kPow                  ? kGrainSlow
+                           : F >= kFmod&& F <= kHypot ? kGrainMath
+                                                      : kGrainCheap;
 
 // y = f(a, b) for rows of f32, bf16 or f16 with byte strides (sy, sa, sb).
 void staged_row(DType dtype, auto row, int64_t n, char* y, int64_t sy, const char* a, int64_t sa,
@@ -158,10 +206,20 @@ constexpr Kernel binary(const char* op) {
 }
 
 constexpr Kernel kKernels[] = {
-    binary<kAdd>("add"),         binary<kSub>("sub"),
-    binary<kMul>("mul"),         binary<kDiv>("div"),
-    binary<kMaximum>("maximum"), binary<kMinimum>("minimum"),
-    binary<kPow>("pow"),         {"accumulate", "elementwise", 10, accepts_numbers, nullptr, accumulate},
+    binary<kAdd>("add"),
+    binary<kSub>("sub"),
+    binary<kMul>("mul"),
+    binary<kDiv>("div"),
+    binary<kMaximum>("maximum"),
+    binary<kMinimum>("minimum"),
+    binary<kPow>("pow"),
+    binary<kFmod>("fmod"),
+    binary<kRemainder>("remainder"),
+    binary<kFloorDivide>("floor_divide"),
+    binary<kAtan2>("atan2"),
+    binary<kHypot>("hypot"),
+    binary<kPrelu>("prelu"),
+    {"accumulate", "elementwise", 10, accepts_numbers, nullptr, accumulate},
 };
 
 }  // namespace

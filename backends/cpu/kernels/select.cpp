@@ -1,5 +1,6 @@
 // Comparisons, logic and where: results or conditions in bool.
 
+#include <cmath>
 #include <type_traits>
 
 #include "backends/cpu/stage.h"
@@ -92,6 +93,31 @@ void logical_not(const Call& c, void*) {
   });
 }
 
+// What a float is. Row::of(x) in f32 or f64.
+struct IsNan {
+  static bool of(auto x) { return x != x; }
+};
+struct IsInf {
+  static bool of(auto x) { return std::fabs(x) == INFINITY; }
+};
+struct IsFinite {
+  static bool of(auto x) { return std::fabs(x) < INFINITY; }
+};
+template <class F>
+void float_test(const Call& c, void*) {
+  const DType dtype = dtype_of_operand(c.in(0).dtype());
+  const Walk walk({c.out(0), c.in(0)}, {1, dtype.size()});
+  visit_dtype(dtype, [&]<class T>() {
+    if constexpr (!std::is_integral_v<T>)
+      walk.run(kGrainCheap, [](int64_t n, char* const* p, const int64_t* s) {
+        using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
+        bool* y = reinterpret_cast<bool*>(p[0]);
+        for (int64_t i = 0; i < n; ++i)
+          y[i] = F::of(static_cast<Real>(*reinterpret_cast<const T*>(p[1] + i * s[1])));
+      });
+  });
+}
+
 // y = cond ? a : b.
 void where(const Call& c, void*) {
   const int64_t size = dtype_of_operand(c.in(1).dtype()).size();
@@ -123,6 +149,10 @@ constexpr Kernel kKernels[] = {
     {"ge", "elementwise", 10, nullptr, nullptr, compare<Ge>},
     {"logical_and", "elementwise", 10, nullptr, nullptr, compare<And>},
     {"logical_or", "elementwise", 10, nullptr, nullptr, compare<Or>},
+    {"logical_xor", "elementwise", 10, nullptr, nullptr, compare<Ne>},
+    {"isnan", "elementwise", 10, nullptr, nullptr, float_test<IsNan>},
+    {"isinf", "elementwise", 10, nullptr, nullptr, float_test<IsInf>},
+    {"isfinite", "elementwise", 10, nullptr, nullptr, float_test<IsFinite>},
     {"logical_not", "elementwise", 10, accepts_bool, nullptr, logical_not},
     {"where", "elementwise", 10, accepts_bool, nullptr, where},
 };

@@ -178,6 +178,15 @@ HWY_INLINE V atan2(V y, V x) {
   return with_sign_of(hn::IfThenElse(left, hn::Sub(set(kPi), t), t), y);
 }
 
+// sqrt(x^2 + y^2), as std::hypot: the larger is taken out, so that no square overflows.
+HWY_INLINE V hypot(V x, V y) {
+  const V a = hn::Abs(x), b = hn::Abs(y), top = hn::Max(a, b), low = hn::Min(a, b), inf = hn::Inf(F32());
+  const V ratio = hn::IfThenZeroElse(hn::Eq(low, hn::Zero(F32())), hn::Div(low, top));
+  const V r = hn::Mul(top, hn::Sqrt(hn::MulAdd(ratio, ratio, set(1.0f))));
+  const V sure = hn::IfThenElse(hn::IsNaN(hn::Add(a, b)), hn::NaN(F32()), r);
+  return hn::IfThenElse(hn::Or(hn::Eq(a, inf), hn::Eq(b, inf)), inf, sure);
+}
+
 // cosh = h + 1 / (4 h), sinh = h - 1 / (4 h) with h = e^|x| / 2.
 HWY_INLINE V cosh(V x) {
   const V h = exp_shifted(hn::Abs(x), -1);

@@ -1,6 +1,8 @@
 #include "suiren/ops/arithmetic/arithmetic.h"
 
 #include <cmath>
+#include <type_traits>
+#include <utility>
 
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/cast/cast.h"
@@ -159,6 +161,113 @@ struct Minimum : Choice<Minimum> {
   static Tensor ahead(const Tensor& a, const Tensor& b) { return lt(a, b); }
 };
 
+// Division with a rest, of floats and integers alike.
+template <class T>
+T fmod_of(T a, T b) {
+  if constexpr (std::is_integral_v<T>)
+    return b == 0 || b == -1 ? 0 : a % b;
+  else
+    return std::fmod(a, b);
+}
+template <class T>
+T remainder_of(T a, T b) {  // has the sign of b
+  const T r = fmod_of(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+template <class T>
+T floor_divide_of(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    if (b == 0) return 0;
+    if (b == -1) return static_cast<T>(0 - static_cast<uint64_t>(a));
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+  } else {
+    if (b == 0) return a / b;
+    const T r = std::fmod(a, b), q = (a - r) / b - (r != 0 && (r < 0) != (b < 0));
+    return std::nearbyint(q);
+  }
+}
+
+template <class Row>
+struct Division : Binary<Row> {
+  static constexpr double a_low = 2.1, a_high = 2.4, b_low = 0.85, b_high = 1;  // away from the steps
+  static Samples samples() {
+    Samples all = Binary<Row>::samples();
+    for (const auto& [b_low, b_high] : {std::pair{-4.0, 4.0}, std::pair{3.0, 20.0}}) {
+      Sample wide = sample(NoAttrs{}, {suiren::real({5, 7}, -20, 20), suiren::real({5, 7}, b_low, b_high)});
+      wide.gradient = false;
+      all.push_back(wide);
+    }
+    return all;
+  }
+};
+
+struct Fmod : Division<Fmod> {
+  static constexpr OpName name = "fmod";
+  static constexpr const char* doc = "y = a - b trunc(a / b), with the sign of a; integers: 0 for b = 0";
+  static constexpr uint32_t saved_inputs = 0b11;
+  static Wide real(Wide a, Wide b) { return fmod_of(a, b); }
+  static int64_t whole(int64_t a, int64_t b) { return fmod_of(a, b); }
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    return {grad_of(0, c, [&] { return c.grad(); }),
+            grad_of(1, c, [&] { return -(c.grad() * trunc(c.in(0).detach() / c.in(1).detach())); })};
+  }
+};
+
+struct Remainder : Division<Remainder> {
+  static constexpr OpName name = "remainder";
+  static constexpr const char* doc = "y = a - b floor(a / b), with the sign of b; integers: 0 for b = 0";
+  static constexpr uint32_t saved_inputs = 0b11;
+  static Wide real(Wide a, Wide b) { return remainder_of(a, b); }
+  static int64_t whole(int64_t a, int64_t b) { return remainder_of(a, b); }
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    return {grad_of(0, c, [&] { return c.grad(); }),
+            grad_of(1, c, [&] { return -(c.grad() * floor_divide(c.in(0).detach(), c.in(1).detach())); })};
+  }
+};
+
+struct FloorDivide : Division<FloorDivide> {
+  static constexpr OpName name = "floor_divide";
+  static constexpr const char* doc = "y = floor(a / b); integers: 0 for b = 0";
+  static constexpr const char* no_gradient = "it is constant between its steps";
+  static Wide real(Wide a, Wide b) { return floor_divide_of(a, b); }
+  static int64_t whole(int64_t a, int64_t b) { return floor_divide_of(a, b); }
+};
+
+struct Atan2 : Binary<Atan2> {
+  static constexpr OpName name = "atan2";
+  static constexpr const char* doc = "y = the angle of the point (b, a), in (-pi, pi]";
+  static constexpr DTypes dtypes = kFloating;
+  static constexpr uint32_t saved_inputs = 0b11;
+  static constexpr double a_low = -2, a_high = 2, b_low = 0.5, b_high = 3;
+  static Wide real(Wide a, Wide b) { return std::atan2(a, b); }
+  static int64_t whole(int64_t, int64_t) { return 0; }  // infer refuses integers
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    const Tensor a = c.in(0), b = c.in(1), r = square(a) + square(b);
+    return {grad_of(0, c, [&] { return c.grad() * b / r; }),
+            grad_of(1, c, [&] { return -(c.grad() * a / r); })};
+  }
+  static Samples samples() {  // all four quadrants
+    Samples all = Binary::samples();
+    all.push_back(sample(NoAttrs{}, {suiren::real({5, 7}, 0.5, 2), suiren::real({5, 7}, -3, -0.5)}));
+    all.push_back(sample(NoAttrs{}, {suiren::real({5, 7}, -2, -0.5), suiren::real({5, 7}, -3, -0.5)}));
+    return all;
+  }
+};
+
+struct Hypot : Binary<Hypot> {
+  static constexpr OpName name = "hypot";
+  static constexpr const char* doc = "y = sqrt(a^2 + b^2), without overflow on the way";
+  static constexpr DTypes dtypes = kFloating;
+  static constexpr uint32_t saved_inputs = 0b11, saved_outputs = 1;
+  static constexpr double a_low = -2, a_high = 2, b_low = 0.5, b_high = 3;
+  static Wide real(Wide a, Wide b) { return std::hypot(a, b); }
+  static int64_t whole(int64_t, int64_t) { return 0; }  // infer refuses integers
+  static Grads vjp(const NoAttrs&, const Vjp& c) {
+    return {grad_of(0, c, [&] { return c.grad() * c.in(0) / c.out(0); }),
+            grad_of(1, c, [&] { return c.grad() * c.in(1) / c.out(0); })};
+  }
+};
+
 Tensor beside(const Tensor& x, double value) {
   SR_CHECK(x.dtype().is_floating() || value == std::trunc(value),
            "{} is not whole, and the tensor beside it is {}; cast the tensor first", value, x.dtype());
@@ -176,6 +285,12 @@ Tensor pow(const Tensor& a, double b) { return pow(a, beside(a, b)); }
 Tensor maximum(const Tensor& a, const Tensor& b) { return dispatch<Maximum>({}, a, b); }
 Tensor minimum(const Tensor& a, const Tensor& b) { return dispatch<Minimum>({}, a, b); }
 
+Tensor fmod(const Tensor& a, const Tensor& b) { return dispatch<Fmod>({}, a, b); }
+Tensor remainder(const Tensor& a, const Tensor& b) { return dispatch<Remainder>({}, a, b); }
+Tensor floor_divide(const Tensor& a, const Tensor& b) { return dispatch<FloorDivide>({}, a, b); }
+Tensor atan2(const Tensor& a, const Tensor& b) { return dispatch<Atan2>({}, a, b); }
+Tensor hypot(const Tensor& a, const Tensor& b) { return dispatch<Hypot>({}, a, b); }
+
 Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 Tensor operator+(const Tensor& a, double b) { return add(a, beside(a, b)); }
 Tensor operator+(double a, const Tensor& b) { return add(beside(b, a), b); }
@@ -190,8 +305,9 @@ Tensor operator/(const Tensor& a, double b) { return div(a, beside(a, b)); }
 Tensor operator/(double a, const Tensor& b) { return div(beside(b, a), b); }
 
 OpList ops_arithmetic() {
-  return {&op_info<Add>(), &op_info<Sub>(),     &op_info<Mul>(),    &op_info<Div>(),
-          &op_info<Pow>(), &op_info<Maximum>(), &op_info<Minimum>()};
+  return {&op_info<Add>(),       &op_info<Sub>(),         &op_info<Mul>(),     &op_info<Div>(),
+          &op_info<Pow>(),       &op_info<Maximum>(),     &op_info<Minimum>(), &op_info<Fmod>(),
+          &op_info<Remainder>(), &op_info<FloorDivide>(), &op_info<Atan2>(),   &op_info<Hypot>()};
 }
 
 }  // namespace suiren

@@ -1,5 +1,7 @@
 #include "suiren/ops/compare/compare.h"
 
+#include <cmath>
+
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/common.h"
 
@@ -62,6 +64,43 @@ COMPARE(Gt, "gt", kAnyType, a > b)
 COMPARE(Ge, "ge", kAnyType, a >= b)
 COMPARE(LogicalAnd, "logical_and", kBoolOnly, a&& b)
 COMPARE(LogicalOr, "logical_or", kBoolOnly, a || b)
+COMPARE(LogicalXor, "logical_xor", kBoolOnly, a != b)
+
+// What the tests of one float share; Row::value(x).
+template <class Row>
+struct FloatTest {
+  using Attrs = NoAttrs;
+  static constexpr auto fields = std::tuple{};
+  static constexpr DTypes dtypes = kFloating;
+  static constexpr const char* no_gradient = "its result is bool";
+  static Specs infer(const NoAttrs&, const TensorSpec& x) {
+    check_dtype(dtypes, "x", x);
+    return {{kBool, x.shape, x.device}};
+  }
+  static void reference(const NoAttrs&, std::span<const HostArray> in, std::span<HostArray> out) {
+    for (int64_t i = 0; i < out[0].numel(); ++i) out[0][i] = Row::value(in[0][i]);
+  }
+  static Samples samples() {  // the suite adds NaN and infinities
+    return {sample(NoAttrs{}, {real({})}), sample(NoAttrs{}, {real({0, 2})}), sample(NoAttrs{}, {real({37})}),
+            sample(NoAttrs{}, {real({2, 3, 4})}),
+            bad(NoAttrs{}, {boolean({2})}, "x is bool, expected a floating type; cast it first")};
+  }
+};
+struct IsNan : FloatTest<IsNan> {
+  static constexpr OpName name = "isnan";
+  static constexpr const char* doc = "y = x is NaN";
+  static bool value(Wide x) { return std::isnan(x); }
+};
+struct IsInf : FloatTest<IsInf> {
+  static constexpr OpName name = "isinf";
+  static constexpr const char* doc = "y = x is infinite";
+  static bool value(Wide x) { return std::isinf(x); }
+};
+struct IsFinite : FloatTest<IsFinite> {
+  static constexpr OpName name = "isfinite";
+  static constexpr const char* doc = "y = x is neither infinite nor NaN";
+  static bool value(Wide x) { return std::isfinite(x); }
+};
 
 struct LogicalNot {
   static constexpr OpName name = "logical_not";
@@ -95,11 +134,16 @@ Tensor ge(const Tensor& a, const Tensor& b) { return dispatch<Ge>({}, a, b); }
 Tensor logical_and(const Tensor& a, const Tensor& b) { return dispatch<LogicalAnd>({}, a, b); }
 Tensor logical_or(const Tensor& a, const Tensor& b) { return dispatch<LogicalOr>({}, a, b); }
 Tensor logical_not(const Tensor& x) { return dispatch<LogicalNot>({}, x); }
+Tensor logical_xor(const Tensor& a, const Tensor& b) { return dispatch<LogicalXor>({}, a, b); }
+Tensor isnan(const Tensor& x) { return dispatch<IsNan>({}, x); }
+Tensor isinf(const Tensor& x) { return dispatch<IsInf>({}, x); }
+Tensor isfinite(const Tensor& x) { return dispatch<IsFinite>({}, x); }
 
 OpList ops_compare() {
-  return {&op_info<Eq>(),         &op_info<Ne>(),        &op_info<Lt>(),
-          &op_info<Le>(),         &op_info<Gt>(),        &op_info<Ge>(),
-          &op_info<LogicalAnd>(), &op_info<LogicalOr>(), &op_info<LogicalNot>()};
+  return {&op_info<Eq>(),         &op_info<Ne>(),         &op_info<Lt>(),         &op_info<Le>(),
+          &op_info<Gt>(),         &op_info<Ge>(),         &op_info<LogicalAnd>(), &op_info<LogicalOr>(),
+          &op_info<LogicalNot>(), &op_info<LogicalXor>(), &op_info<IsNan>(),      &op_info<IsInf>(),
+          &op_info<IsFinite>()};
 }
 
 }  // namespace suiren

@@ -1,77 +1,20 @@
 #include "suiren/ops/reduce/reduce.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
-#include "suiren/ops/common.h"
 #include "suiren/ops/compare/compare.h"
+#include "suiren/ops/concat/concat.h"
+#include "suiren/ops/full/full.h"
+#include "suiren/ops/reduce/axes.h"
+#include "suiren/ops/scan/scan.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren {
 namespace {
-
-struct ReduceAttrs {
-  Dims axes;  // ascending; never empty unless x is a scalar
-  bool keep;
-};
-
-// x's shape with the reduced dimensions of extent 1.
-Shape kept_shape(const Dims& axes, const Shape& x) {
-  Shape kept = x;
-  for (int64_t d : axes) kept[static_cast<int>(d)] = 1;
-  return kept;
-}
-
-int64_t reduced_count(const Dims& axes, const Shape& x) {
-  int64_t n = 1;
-  for (int64_t d : axes) n *= x[static_cast<int>(d)];
-  return n;
-}
-
-// What all reductions over axes share.
-struct Reduce {
-  using Attrs = ReduceAttrs;
-  static constexpr auto fields = std::tuple{field("axes", &Attrs::axes), field("keep", &Attrs::keep)};
-
-  static Shape result_shape(const Attrs& a, const TensorSpec& x) {
-    Shape shape = x.shape;
-    int64_t before = -1;
-    for (int64_t d : a.axes) {
-      SR_CHECK_AS(kShape, d > before && d < x.rank(), "axes {} are no set of dimensions of {}", a.axes,
-                  x.shape);
-      before = d;
-    }
-    for (int i = a.axes.rank() - 1; i >= 0; --i) {
-      const int d = static_cast<int>(a.axes[i]);
-      if (a.keep)
-        shape[d] = 1;
-      else
-        shape.erase(d);
-    }
-    return shape;
-  }
-  // A gradient or result, shown with x's shape.
-  static Tensor spread(const Attrs& a, const Tensor& y, const Shape& x) {
-    return broadcast_to(reshape(y, kept_shape(a.axes, x)), x);
-  }
-  static Samples samples_of(SampleInput input(Shape, double, double)) {
-    const auto x = [&](Shape s) { return input(s, -2, 2); };
-    return {sample(Attrs{{}, false}, {x({})}),
-            sample(Attrs{{0}, false}, {x({1})}),
-            sample(Attrs{{0}, false}, {x({17})}),
-            sample(Attrs{{1}, false}, {x({3, 5})}),
-            sample(Attrs{{0}, true}, {x({3, 5})}),
-            sample(Attrs{{0, 1}, false}, {x({3, 5})}),
-            sample(Attrs{{0, 2}, true}, {x({2, 3, 4})}),
-            sample(Attrs{{1}, false}, {x({2, 3, 4})}),
-            sample(Attrs{{1, 3}, false}, {x({2, 3, 1, 4})}),
-            sample(Attrs{{1}, false}, {x({0, 4})}),
-            bad(Attrs{{2}, false}, {x({3, 5})}, "axes [2] are no set of dimensions of [3, 5]"),
-            bad(Attrs{{1, 1}, false}, {x({3, 5})}, "axes [1, 1] are no set of dimensions of [3, 5]")};
-  }
-};
 
 struct Sum : Reduce {
   static constexpr OpName name = "sum";
@@ -171,9 +114,64 @@ struct Min : Extremum<Min> {
   static bool beats(Wide x, Wide y) { return x < y; }
 };
 
-struct Argmax {
-  static constexpr OpName name = "argmax";
-  static constexpr const char* doc = "y = first k with the largest x[..., k, ...]; NaN counts as the largest";
+struct Prod : Reduce {
+  static constexpr OpName name = "prod";
+  static constexpr const char* doc = "y = product of x over axes; integers and bool as i64";
+  static constexpr DTypes dtypes = kAnyType;
+  static constexpr uint32_t saved_inputs = 1;
+  static Specs infer(const Attrs& a, const TensorSpec& x) {
+    return {{x.dtype.is_floating() ? x.dtype : kI64, result_shape(a, x), x.device}};
+  }
+  static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
+    const HostArray& x = in[0];
+    const Shape kept = kept_shape(a.axes, x.shape);
+    for (Wide& y : out[0].v) y = 1;
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      Wide& y = out[0][broadcast_index(i, x.shape, kept)];
+      y = multiply_wide(x.dtype, y, x[i]);
+    }
+  }
+  // The product of all others, as what stands before times what stands behind: right with zeros too.
+  static Grads vjp(const Attrs& a, const Vjp& c) {
+    const Tensor x = c.in(0);
+    if (x.numel() == 0 || a.axes.empty()) return {spread(a, c.grad(), x.shape())};
+    Dims order, back;
+    Shape line;  // the kept dimensions, then all reduced ones as one
+    for (int64_t d = 0; d < x.rank(); ++d)
+      if (!reduces(a, d)) order.push_back(d), line.push_back(x.dim(static_cast<int>(d)));
+    for (int64_t d : a.axes) order.push_back(d);
+    line.push_back(reduced_count(a.axes, x.shape()));
+    for (int64_t d = 0; d < x.rank(); ++d) back.push_back(place_of(order, d));
+    const Tensor moved = permute(x, order), flat = reshape(moved, line);
+    const Tensor others = reshape(exclusive(flat, false) * exclusive(flat, true), moved.shape());
+    return {spread(a, c.grad(), x.shape()) * permute(others, back)};
+  }
+  static bool reduces(const Attrs& a, int64_t d) {
+    return std::find(a.axes.begin(), a.axes.end(), d) != a.axes.end();
+  }
+  static int64_t place_of(const Dims& order, int64_t d) {
+    return std::find(order.begin(), order.end(), d) - order.begin();
+  }
+  // Along the last dimension: the product of the elements before (behind, with `reverse`) each.
+  static Tensor exclusive(const Tensor& x, bool reverse) {
+    const int64_t n = x.dim(-1);
+    Shape edge = x.shape();
+    edge[x.rank() - 1] = 1;
+    const Tensor one = ones(edge, x.dtype(), x.device());
+    const Tensor part = cumprod(slice(x, -1, reverse ? 1 : 0, reverse ? n : n - 1), -1, reverse);
+    return concat(reverse ? Tensors{part, one} : Tensors{one, part}, -1);
+  }
+  static Samples samples() {
+    Samples all = samples_of(real);
+    all.push_back(sample(Attrs{{0}, false}, {real({0, 4})}));
+    all.push_back(sample(Attrs{{1}, false}, {real({2, 3}, 0, 0)}));  // zeros
+    return all;
+  }
+};
+
+// What argmax and argmin share; Row::beats(x, y) is true where x displaces y.
+template <class Row>
+struct ExtremumIndex {
   struct Attrs {
     int64_t axis;
   };
@@ -197,7 +195,7 @@ struct Argmax {
         int64_t best = 0;
         for (int64_t k = 1; k < v.extent; ++k) {
           const Wide y = x[v.at(o, best, i)], candidate = x[v.at(o, k, i)];
-          if (candidate > y || (std::isnan(candidate) && !std::isnan(y))) best = k;
+          if (Row::beats(candidate, y) || (std::isnan(candidate) && !std::isnan(y))) best = k;
         }
         out[0][o * v.inners + i] = static_cast<Wide>(best);
       }
@@ -217,6 +215,19 @@ struct Argmax {
         bad(Attrs{2}, {x({3, 5})}, "dimension 2 is out of range for x with shape [3, 5]"),
         bad(Attrs{0}, {boolean({3})}, "x is bool, expected a number; cast it first")};
   }
+};
+
+struct Argmax : ExtremumIndex<Argmax> {
+  static constexpr OpName name = "argmax";
+  static constexpr const char* doc = "y = first k with the largest x[..., k, ...]; NaN counts as the largest";
+  static bool beats(Wide x, Wide y) { return x > y; }
+};
+
+struct Argmin : ExtremumIndex<Argmin> {
+  static constexpr OpName name = "argmin";
+  static constexpr const char* doc =
+      "y = first k with the smallest x[..., k, ...]; NaN counts as the smallest";
+  static bool beats(Wide x, Wide y) { return x < y; }
 };
 
 struct SumSquares {
@@ -286,20 +297,6 @@ struct Cumsum {
   }
 };
 
-// Ascending positive axes; all of them when none are named.
-Dims resolved(const Dims& axes, int rank) {
-  bool reduced[kMaxRank] = {};
-  for (int64_t d : axes) {
-    bool& seen = reduced[normalize_axis(d, rank)];
-    SR_CHECK_AS(kShape, !seen, "axes {} name dimension {} twice", axes, normalize_axis(d, rank));
-    seen = true;
-  }
-  Dims out;
-  for (int d = 0; d < rank; ++d)
-    if (axes.empty() || reduced[d]) out.push_back(d);
-  return out;
-}
-
 }  // namespace
 
 Tensor sum(const Tensor& x, const Dims& axes, bool keep) {
@@ -315,6 +312,10 @@ Tensor min(const Tensor& x, const Dims& axes, bool keep) {
   return dispatch<Min>({resolved(axes, x.rank()), keep}, x);
 }
 Tensor argmax(const Tensor& x, int64_t axis) { return dispatch<Argmax>({normalize_axis(axis, x.rank())}, x); }
+Tensor argmin(const Tensor& x, int64_t axis) { return dispatch<Argmin>({normalize_axis(axis, x.rank())}, x); }
+Tensor prod(const Tensor& x, const Dims& axes, bool keep) {
+  return dispatch<Prod>({resolved(axes, x.rank()), keep}, x);
+}
 Tensor sum_squares(const Tensor& x) { return dispatch<SumSquares>({}, x); }
 Tensor cumsum(const Tensor& x, int64_t axis, bool reverse) {
   return dispatch<Cumsum>({normalize_axis(axis, x.rank()), reverse}, x);
@@ -332,8 +333,8 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 }
 
 OpList ops_reduce() {
-  return {&op_info<Sum>(),    &op_info<Mean>(),       &op_info<Max>(),   &op_info<Min>(),
-          &op_info<Argmax>(), &op_info<SumSquares>(), &op_info<Cumsum>()};
+  return {&op_info<Sum>(),    &op_info<Mean>(), &op_info<Max>(),        &op_info<Min>(),   &op_info<Argmax>(),
+          &op_info<Argmin>(), &op_info<Prod>(), &op_info<SumSquares>(), &op_info<Cumsum>()};
 }
 
 }  // namespace suiren

@@ -17,6 +17,11 @@ Tensor min(const Tensor& x, const Dims& axes = {}, bool keep = false);
 /// Index of the largest element along `axis`, the first of equals; NaN counts as the largest. x without that
 /// dimension, i64. Throws Error{kShape} when there is nothing to choose from.
 Tensor argmax(const Tensor& x, int64_t axis);
+/// The same for the smallest; NaN counts as the smallest.
+Tensor argmin(const Tensor& x, int64_t axis);
+/// Floats keep their dtype; integers and bool are multiplied as i64, modulo 2^64. The product of nothing
+/// is 1.
+Tensor prod(const Tensor& x, const Dims& axes = {}, bool keep = false);
 /// Sum of the squares of all elements: f64 [], for norms; floats only.
 Tensor sum_squares(const Tensor& x);
 /// y[k] = x[0] + ... + x[k] along `axis`, or x[k] + ... + x[n-1] when `reverse`. dtype as sum.

@@ -53,6 +53,10 @@ struct Where {
 
 Tensor where(const Tensor& cond, const Tensor& a, const Tensor& b) { return dispatch<Where>({}, cond, a, b); }
 
+Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
+  return where(mask, full({}, value, x.dtype(), x.device()), x);
+}
+
 OpList ops_where() { return {&op_info<Where>()}; }
 
 }  // namespace suiren

@@ -1,0 +1,277 @@
+// Products, norms, variances, counts and recurrences over dimensions.
+//
+// Sums over contiguous rows of f32 are formed in blocks of kBlock elements, which are added in f64 in
+// ascending order; products take kChains elements at a time. Neither depends on the threads.
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "backends/cpu/loops.h"
+#include "backends/cpu/simd/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/kernels/statistics.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After foreach_target.h, so that it is compiled for each target.
+#include "backends/cpu/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace suiren::cpu::HWY_NAMESPACE {
+namespace {
+
+float plain_sum(const float* x, int64_t n, float) {
+  return row_sum(n, [x](auto in) SUIREN_STEP { return in(x); });
+}
+float absolute_sum(const float* x, int64_t n, float) {
+  return row_sum(n, [x](auto in) SUIREN_STEP { return hn::Abs(in(x)); });
+}
+// Sum of (x - shift)^2.
+float square_sum(const float* x, int64_t n, float shift) {
+  const V s = set(shift);
+  const int64_t whole = n / width() * width();
+  float total = row_sum(whole, [=](auto in) SUIREN_STEP {
+    const V d = hn::Sub(in(x), s);
+    return hn::Mul(d, d);
+  });
+  if (whole < n) {  // lanes past the end would count as shift^2
+    const auto part = hn::FirstN(F32(), static_cast<size_t>(n - whole));
+    const V d = hn::Sub(load_part(x + whole, n - whole), s);
+    total += lanes_sum(hn::IfThenElseZero(part, hn::Mul(d, d)));
+  }
+  return total;
+}
+
+}  // namespace
+}  // namespace suiren::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace suiren::cpu {
+namespace {
+
+constexpr int64_t kBlock = 4096, kChains = 8;
+using RowSum = float (*)(const float*, int64_t, float);
+
+// The sum of a long row, its blocks shared by the threads.
+double shared_sum(const float* x, int64_t n, float shift, RowSum row) {
+  std::vector<double> blocks(static_cast<size_t>((n + kBlock - 1) / kBlock));
+  parallel_for(static_cast<int64_t>(blocks.size()), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      blocks[static_cast<size_t>(i)] = row(x + i * kBlock, std::min(kBlock, n - i * kBlock), shift);
+  });
+  double total = 0;
+  for (double b : blocks) total += b;
+  return total;
+}
+
+// body(row of x, sum(row function, shift), index of the result) for each row of n elements.
+template <class Body>
+void for_rows(const float* x, const Loops& kept, int64_t n, Body body) {
+  if (kept.count == 1) return body([=](RowSum row, float shift) { return shared_sum(x, n, shift, row); }, 0);
+  parallel_for(kept.count, std::max<int64_t>(1, kGrainCheap / n), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      const float* from = x + kept.offset(o);
+      body(
+          [=](RowSum row, float shift) {
+            double total = 0;
+            for (int64_t i = 0; i < n; i += kBlock) total += row(from + i, std::min(kBlock, n - i), shift);
+            return total;
+          },
+          o);
+    }
+  });
+}
+
+Reason accepts_rows(const Call& c) {
+  if (c.in(0).dtype() != SR_F32) return "dtype";
+  const Reduction r(c);
+  const Loops merged = r.reduced.merged();
+  if (r.reduced.count == 0 || r.kept.count == 0) return "empty";
+  return merged.rank == 1 && (merged.strides[0] == 1 || merged.dims[0] == 1) ? nullptr : "not over rows";
+}
+
+// Attributes: axes, keep, p.
+Reason accepts_norm(const Call& c) {
+  const double p = c.attr_f64(2);
+  return p == 1 || p == 2 ? accepts_rows(c) : "p";
+}
+void norm(const Call& c, void*) {
+  const Reduction r(c);
+  const bool root = c.attr_f64(2) == 2;
+  const RowSum row = root ? SUIREN_PICK(square_sum) : SUIREN_PICK(absolute_sum);
+  float* y = c.out(0).data<float>();
+  for_rows(c.in(0).data<float>(), r.kept, r.reduced.count, [=](auto sum, int64_t o) {
+    const double total = sum(row, 0.0f);
+    y[o] = static_cast<float>(root ? std::sqrt(total) : total);
+  });
+}
+
+// Attributes: axes, keep, correction. The mean is rounded to f32 for the second pass, and put right after it:
+// sum of (x - m)^2 = sum of (x - mean)^2 + n (mean - m)^2.
+template <bool kRoot>
+void variance(const Call& c, void*) {
+  const Reduction r(c);
+  const auto n = static_cast<double>(r.reduced.count);
+  const double divisor = std::max(0.0, n - c.attr_f64(2));
+  const RowSum plain = SUIREN_PICK(plain_sum), squares = SUIREN_PICK(square_sum);
+  float* y = c.out(0).data<float>();
+  for_rows(c.in(0).data<float>(), r.kept, r.reduced.count, [=](auto sum, int64_t o) {
+    const double mean = sum(plain, 0.0f) / n;
+    const auto near = static_cast<float>(mean);
+    const double rest = mean - static_cast<double>(near), total = sum(squares, near) - n * rest * rest;
+    const double v = (std::isnan(total) ? total : std::max(0.0, total)) / divisor;
+    y[o] = static_cast<float>(kRoot ? std::sqrt(v) : v);
+  });
+}
+
+// In f64 (integers modulo 2^64): element k goes to chain k % kChains of its run, the chains are multiplied in
+// ascending order.
+template <class T>
+void products(const Call& c, const Reduction& r) {
+  using C = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
+  using Y = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
+  const auto wide = [](T x) { return static_cast<C>(convert<std::conditional_t<is_half<T>, float, T>>(x)); };
+  const T* x = c.in(0).data<T>();
+  Y* y = c.out(0).data<Y>();
+  const Loops reduced = r.reduced.merged();
+  const int64_t n = reduced.dims[reduced.rank - 1], step = reduced.strides[reduced.rank - 1];
+  Loops runs = reduced;
+  --runs.rank;
+  runs.count = n ? reduced.count / n : 0;
+  const auto body = [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      C total = 1;
+      for (int64_t i = 0; i < runs.count; ++i) {
+        const T* p = x + r.kept.offset(o) + runs.offset(i);
+        C chain[kChains] = {1, 1, 1, 1, 1, 1, 1, 1};
+        int64_t k = 0;
+        for (; k + kChains <= n; k += kChains)
+          for (int64_t j = 0; j < kChains; ++j) chain[j] *= wide(p[(k + j) * step]);
+        for (; k < n; ++k) chain[0] *= wide(p[k * step]);
+        for (const C& v : chain) total *= v;
+      }
+      if constexpr (std::is_integral_v<T>)
+        y[o] = static_cast<int64_t>(total);
+      else
+        y[o] = convert<Y>(total);
+    }
+  };
+  parallel_for(r.kept.count, std::max<int64_t>(1, kGrainMath / std::max<int64_t>(1, reduced.count)), body);
+}
+void prod(const Call& c, void*) {
+  const Reduction r(c);
+  if (r.kept.count > 0) visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() { products<T>(c, r); });
+}
+
+template <class T>
+bool nonzero(T x) {
+  return convert<std::conditional_t<is_half<T>, float, T>>(x) != 0;
+}
+struct Any {
+  bool value = false;
+  template <class T>
+  void take(T x) {
+    value |= nonzero(x);
+  }
+};
+struct All {
+  bool value = true;
+  template <class T>
+  void take(T x) {
+    value &= nonzero(x);
+  }
+};
+struct CountNonzero {
+  int64_t value = 0;
+  template <class T>
+  void take(T x) {
+    value += nonzero(x);
+  }
+};
+template <class Y, class Fold>
+void count(const Call& c, void*) {
+  const Reduction r(c);
+  if (r.kept.count > 0)
+    visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() { fold_each<T, Y, Fold>(c, r); });
+}
+
+// Attributes: axis, reverse. body(place of the first element, elements between neighbours, their number) for
+// each line along the axis of the row-major shape of `x`, in the order of the recurrence.
+template <class Body>
+void for_recurrences(const Call& c, Body body) {
+  const Operand x = c.in(0);
+  const auto axis = static_cast<int>(c.attr_i64(0));
+  const bool reverse = c.attr_i64(1) != 0;
+  const int64_t n = x.dim(axis), numel = x.numel();
+  if (numel == 0) return;
+  int64_t inner = 1;
+  for (int d = axis + 1; d < x.rank(); ++d) inner *= x.dim(d);
+  parallel_for(numel / n, std::max<int64_t>(1, kGrainMath / n), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      const int64_t first = o / inner * n * inner + o % inner;
+      if (reverse)
+        body(first + (n - 1) * inner, -inner, n);
+      else
+        body(first, inner, n);
+    }
+  });
+}
+
+void cumprod(const Call& c, void*) {
+  visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() {
+    using C = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
+    using Y = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
+    const T* x = c.in(0).data<T>();
+    Y* y = c.out(0).data<Y>();
+    for_recurrences(c, [=](int64_t at, int64_t step, int64_t n) {
+      C total = 1;
+      for (int64_t k = 0; k < n; ++k, at += step) {
+        total *= static_cast<C>(convert<std::conditional_t<is_half<T>, float, T>>(x[at]));
+        if constexpr (std::is_integral_v<T>)
+          y[at] = static_cast<int64_t>(total);
+        else
+          y[at] = convert<Y>(total);
+      }
+    });
+  });
+}
+
+void scan(const Call& c, void*) {
+  visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() {
+    if constexpr (!std::is_integral_v<T>) {
+      using C = std::conditional_t<std::is_same_v<T, double>, double, float>;
+      const T *a = c.in(0).data<T>(), *b = c.in(1).data<T>();
+      T* y = c.out(0).data<T>();
+      for_recurrences(c, [=](int64_t at, int64_t step, int64_t n) {
+        C s = static_cast<C>(b[at]);
+        y[at] = static_cast<T>(s);
+        for (int64_t k = 1; k < n; ++k) {
+          at += step;
+          s = static_cast<C>(a[at]) * s + static_cast<C>(b[at]);
+          y[at] = static_cast<T>(s);
+        }
+      });
+    }
+  });
+}
+
+constexpr Kernel kKernels[] = {
+    {"prod", "strided", 10, nullptr, nullptr, prod},
+    {"norm", "rows", 10, accepts_norm, nullptr, norm},
+    {"var", "rows", 10, accepts_rows, nullptr, variance<false>},
+    {"std", "rows", 10, accepts_rows, nullptr, variance<true>},
+    {"any", "strided", 10, nullptr, nullptr, count<bool, Any>},
+    {"all", "strided", 10, nullptr, nullptr, count<bool, All>},
+    {"count_nonzero", "strided", 10, nullptr, nullptr, count<int64_t, CountNonzero>},
+    {"cumprod", "lines", 10, row_major_inputs, nullptr, cumprod},
+    {"scan", "lines", 10, row_major_inputs, nullptr, scan},
+};
+
+}  // namespace
+
+KernelList kernels_statistics() { return kKernels; }
+
+}  // namespace suiren::cpu
+#endif
