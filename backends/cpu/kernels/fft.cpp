@@ -164,9 +164,19 @@ struct Circle {
 template <class T>
 struct Signals {
   std::vector<T> r, i;
-  explicit Signals(int64_t n) : r(static_cast<size_t>(n)), i(r.size()) {}
+  explicit Signals(int64_t n = 0) { resize(n); }
+  void resize(int64_t n) { r.resize(static_cast<size_t>(n)), i.resize(static_cast<size_t>(n)); }
   void swap(Signals& o) { r.swap(o.r), i.swap(o.i); }
 };
+
+enum Room { kData, kOther, kConvolution, kOtherConvolution };
+// What this thread keeps between calls: n elements of any value.
+template <class T>
+Signals<T>& kept(Room room, int64_t n) {
+  static thread_local Signals<T> rooms[4];
+  rooms[room].resize(n);
+  return rooms[room];
+}
 
 // Complex transforms of one length, forward.
 template <class T>
@@ -240,10 +250,10 @@ class Plan {
 
   void convolve(Signals<T>& x, int64_t W) const {
     const int64_t m = inner_->n_;
-    Signals<T> a(m * W), room(m * W);
+    Signals<T>&a = kept<T>(kConvolution, m * W), &room = kept<T>(kOtherConvolution, m * W);
     multiply(x, n_, W, *chirp_);
-    std::copy_n(x.r.begin(), n_ * W, a.r.begin());
-    std::copy_n(x.i.begin(), n_ * W, a.i.begin());
+    std::fill(std::copy_n(x.r.begin(), n_ * W, a.r.begin()), a.r.end(), T(0));
+    std::fill(std::copy_n(x.i.begin(), n_ * W, a.i.begin()), a.i.end(), T(0));
     inner_->run(a, room, W);
     multiply(a, m, W, *kernel_);
     a.r.swap(a.i);  // the inverse is the forward transform with the parts exchanged
@@ -293,11 +303,11 @@ class RealPlan {
   template <class X, class Y>
   void forward(int64_t W, T scale, X x, Y y) const {
     const int64_t h = plan_->length();
-    Signals<T> z(h * W), room(h * W);
+    Signals<T>&z = kept<T>(kData, h * W), &room = kept<T>(kOther, h * W);
     for (int64_t k = 0; k < h; ++k)
       for (int64_t w = 0; w < W; ++w) {
         z.r[static_cast<size_t>(k * W + w)] = x(w, even_ ? 2 * k : k);
-        if (even_) z.i[static_cast<size_t>(k * W + w)] = x(w, 2 * k + 1);
+        z.i[static_cast<size_t>(k * W + w)] = even_ ? x(w, 2 * k + 1) : T(0);
       }
     plan_->run(z, room, W);
     for (int64_t k = 0; k <= n_ / 2; ++k)
@@ -318,7 +328,8 @@ class RealPlan {
   template <class X, class Y>
   void inverse(int64_t W, T scale, X x, Y y) const {
     const int64_t h = plan_->length(), M = n_ / 2 + 1;
-    Signals<T> z(h * W), room(h * W);  // parts exchanged: the inverse is a forward transform then
+    // Parts exchanged: the inverse is a forward transform then.
+    Signals<T>&z = kept<T>(kData, h * W), &room = kept<T>(kOther, h * W);
     for (int64_t k = 0; k < h; ++k)
       for (int64_t w = 0; w < W; ++w) {
         const auto at = static_cast<size_t>(k * W + w);
