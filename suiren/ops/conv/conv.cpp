@@ -4,29 +4,11 @@
 
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
-#include "suiren/ops/common.h"
+#include "suiren/ops/spatial.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren {
 namespace {
-
-constexpr int64_t kMost = 1 << 30;  // of a stride, padding or dilation: sizes stay far from overflow
-
-Shape spatial(const Shape& s) { return Shape(std::span<const int64_t>(s.data() + 2, size_t(s.rank() - 2))); }
-
-Shape joined(int64_t a, int64_t b, const Dims& rest) {
-  Shape s{a, b};
-  for (int64_t d : rest) s.push_back(d);
-  return s;
-}
-
-void check_list(const char* name, const Dims& list, int dims, int64_t least) {
-  SR_CHECK_AS(kShape, list.size() == dims, "{} has {} numbers, expected {}: one for each spatial dimension",
-              name, list.size(), dims);
-  for (int64_t v : list)
-    SR_CHECK(v >= least && v <= kMost, "{} is {}, expected at least {} (and no more than 2^30)", name, list,
-             least);
-}
 
 // dilation (K - 1) + 1: how far a kernel reaches along dimension d.
 int64_t reach(const Dims& kernel, const Dims& dilation, int d) { return dilation[d] * (kernel[d] - 1) + 1; }
@@ -37,15 +19,16 @@ void check_conv(const Attrs& a, const TensorSpec& x, const TensorSpec& other, co
   check_same_dtype(name, other, "x", x);
   SR_CHECK_AS(kShape, x.rank() >= 3 && other.rank() == x.rank(),
               "x has shape {} and {} {}: expected the same rank of at least 3", x.shape, name, other.shape);
-  check_list("stride", a.stride, x.rank() - 2, 1);
-  check_list("padding", a.padding, x.rank() - 2, 0);
-  check_list("dilation", a.dilation, x.rank() - 2, 1);
+  check_spatial("stride", a.stride, x.rank() - 2, 1);
+  check_spatial("padding", a.padding, x.rank() - 2, 0);
+  check_spatial("dilation", a.dilation, x.rank() - 2, 1);
   SR_CHECK(a.groups >= 1, "groups is {}, expected at least 1", a.groups);
 }
 
 void check_kernel(const Dims& kernel) {
   for (int64_t k : kernel)
-    SR_CHECK_AS(kShape, k >= 1 && k <= kMost, "the kernel has extents {}, expected at least 1 each", kernel);
+    SR_CHECK_AS(kShape, k >= 1 && k <= 1 << 30, "the kernel has extents {}, expected at least 1 each",
+                kernel);
 }
 
 // What the three references share: every product x[at] weight[at] that goes into y[at] of a convolution.
@@ -140,7 +123,7 @@ struct Conv {
                 x.shape, weight.shape, a.groups);
     const Shape in = spatial(x.shape), kernel = spatial(weight.shape);
     check_kernel(kernel);
-    Shape out = joined(x.dim(0), weight.dim(0), {});
+    Shape out = with_spatial(x.dim(0), weight.dim(0), {});
     for (int d = 0; d < in.rank(); ++d) {
       const int64_t room = in[d] + 2 * a.padding[d] - reach(kernel, a.dilation, d);
       SR_CHECK_AS(kShape, room >= 0,
@@ -210,8 +193,8 @@ struct ConvTranspose {
                 x.shape, weight.shape, a.groups);
     const Shape in = spatial(x.shape), kernel = spatial(weight.shape);
     check_kernel(kernel);
-    check_list("output_padding", a.output_padding, in.rank(), 0);
-    Shape out = joined(x.dim(0), weight.dim(1) * a.groups, {});
+    check_spatial("output_padding", a.output_padding, in.rank(), 0);
+    Shape out = with_spatial(x.dim(0), weight.dim(1) * a.groups, {});
     for (int d = 0; d < in.rank(); ++d) {
       SR_CHECK(a.output_padding[d] < std::max(a.stride[d], a.dilation[d]),
                "output_padding is {}, expected less than stride {} or dilation {}", a.output_padding,
@@ -273,7 +256,7 @@ struct ConvWeightGradient {
   static constexpr DTypes dtypes = kFloating;
   static Specs infer(const Attrs& a, const TensorSpec& x, const TensorSpec& g) {
     check_conv(a, x, g, "g");
-    check_list("kernel", a.kernel, x.rank() - 2, 1);
+    check_spatial("kernel", a.kernel, x.rank() - 2, 1);
     SR_CHECK_AS(kShape, x.dim(0) == g.dim(0) && x.dim(1) % a.groups == 0 && g.dim(1) % a.groups == 0,
                 "x has shape {} and g {} in {} groups: expected [N, C, ...] and [N, O, ...] with C and O "
                 "multiples of groups",
@@ -286,7 +269,7 @@ struct ConvWeightGradient {
                   "g reaches over {} elements, x with its padding has {} along spatial dimension {}", last,
                   left + last, d);
     }
-    return {{x.dtype, joined(g.dim(1), x.dim(1) / a.groups, a.kernel), x.device}};
+    return {{x.dtype, with_spatial(g.dim(1), x.dim(1) / a.groups, a.kernel), x.device}};
   }
   static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
     const HostArray &x = in[0], &g = in[1];
@@ -348,14 +331,6 @@ Tensor weight_gradient(const ConvAttrs& a, const Tensor& x, const Tensor& g, con
   return dispatch<ConvWeightGradient>({spatial(weight), a.stride, a.padding, a.dilation, a.groups}, x, g);
 }
 
-// A single number stands for every dimension.
-Dims for_each_dim(const Dims& list, int dims) {
-  if (list.size() != 1) return list;
-  Dims all;
-  for (int d = 0; d < dims; ++d) all.push_back(list[0]);
-  return all;
-}
-
 Tensor with_bias(const Tensor& y, const Tensor& bias) {
   if (!bias.defined()) return y;
   SR_CHECK_AS(kShape, bias.shape() == Shape{y.dim(1)}, "conv: bias has shape {}, expected [{}]", bias.shape(),
@@ -374,25 +349,26 @@ void check_rank(const char* name, const Tensor& x, int dims) {
 
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& o) {
   const int dims = x.rank() - 2;
-  return with_bias(dispatch<Conv>({for_each_dim(o.stride, dims), for_each_dim(o.padding, dims),
-                                   for_each_dim(o.dilation, dims), o.groups},
+  return with_bias(dispatch<Conv>({for_each_spatial(o.stride, dims), for_each_spatial(o.padding, dims),
+                                   for_each_spatial(o.dilation, dims), o.groups},
                                   x, weight),
                    bias);
 }
 Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
                       const ConvTransposeOptions& o) {
   const int dims = x.rank() - 2;
-  return with_bias(dispatch<ConvTranspose>(
-                       {for_each_dim(o.stride, dims), for_each_dim(o.padding, dims),
-                        for_each_dim(o.dilation, dims), for_each_dim(o.output_padding, dims), o.groups},
-                       x, weight),
-                   bias);
+  return with_bias(
+      dispatch<ConvTranspose>(
+          {for_each_spatial(o.stride, dims), for_each_spatial(o.padding, dims),
+           for_each_spatial(o.dilation, dims), for_each_spatial(o.output_padding, dims), o.groups},
+          x, weight),
+      bias);
 }
 Tensor conv_weight_gradient(const Tensor& x, const Tensor& g, const Dims& kernel, const ConvOptions& o) {
   const int dims = x.rank() - 2;
   return dispatch<ConvWeightGradient>(
-      {for_each_dim(kernel, dims), for_each_dim(o.stride, dims), for_each_dim(o.padding, dims),
-       for_each_dim(o.dilation, dims), o.groups},
+      {for_each_spatial(kernel, dims), for_each_spatial(o.stride, dims), for_each_spatial(o.padding, dims),
+       for_each_spatial(o.dilation, dims), o.groups},
       x, g);
 }
 

@@ -4,30 +4,12 @@
 #include <limits>
 
 #include "suiren/core/dispatch.h"
-#include "suiren/ops/common.h"
 #include "suiren/ops/gather/gather.h"
+#include "suiren/ops/spatial.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren {
 namespace {
-
-constexpr int64_t kMost = 1 << 30;  // of a kernel, stride, padding or dilation: sizes stay far from overflow
-
-Shape spatial(const Shape& s) { return Shape(std::span<const int64_t>(s.data() + 2, size_t(s.rank() - 2))); }
-
-Shape with_spatial(const Shape& s, const Dims& extents) {
-  Shape out{s[0], s[1]};
-  for (int64_t d : extents) out.push_back(d);
-  return out;
-}
-
-void check_list(const char* name, const Dims& list, int dims, int64_t least) {
-  SR_CHECK_AS(kShape, list.size() == dims, "{} has {} numbers, expected {}: one for each spatial dimension",
-              name, list.size(), dims);
-  for (int64_t v : list)
-    SR_CHECK(v >= least && v <= kMost, "{} is {}, expected at least {} (and no more than 2^30)", name, list,
-             least);
-}
 
 void check_planes(const char* name, const TensorSpec& x) {
   check_dtype(kFloating, name, x);
@@ -60,10 +42,10 @@ struct SizeAttrs {
 template <class Attrs>
 Shape window_counts(const Attrs& a, const Dims& dilation, const Dims& in) {
   const int dims = in.rank();
-  check_list("kernel", a.kernel, dims, 1);
-  check_list("stride", a.stride, dims, 1);
-  check_list("padding", a.padding, dims, 0);
-  check_list("dilation", dilation, dims, 1);
+  check_spatial("kernel", a.kernel, dims, 1);
+  check_spatial("stride", a.stride, dims, 1);
+  check_spatial("padding", a.padding, dims, 0);
+  check_spatial("dilation", dilation, dims, 1);
   Shape out;
   for (int d = 0; d < dims; ++d) {
     SR_CHECK(a.padding[d] * 2 <= a.kernel[d], "padding is {}, expected at most half of kernel {}", a.padding,
@@ -178,7 +160,7 @@ struct MaxPool {
             "a window of kernel {} with dilation {} and padding {} meets no element of x with shape {}",
             a.kernel, a.dilation, a.padding, x.shape);
     }
-    const Shape out = with_spatial(x.shape, counts);
+    const Shape out = with_spatial(x.dim(0), x.dim(1), counts);
     return {{x.dtype, out, x.device}, {kI64, out, x.device}};
   }
   static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
@@ -221,10 +203,10 @@ struct AdaptiveMaxPool {
   static constexpr uint32_t saved_inputs = 0, saved_outputs = 0b10;
   static Specs infer(const Attrs& a, const TensorSpec& x) {
     check_planes("x", x);
-    check_list("size", a.size, x.rank() - 2, 1);
+    check_spatial("size", a.size, x.rank() - 2, 1);
     for (int d = 2; d < x.rank(); ++d)
       SR_CHECK_AS(kShape, x.dim(d) > 0, "x has shape {}: nothing to pool along dimension {}", x.shape, d);
-    const Shape out = with_spatial(x.shape, a.size);
+    const Shape out = with_spatial(x.dim(0), x.dim(1), a.size);
     return {{x.dtype, out, x.device}, {kI64, out, x.device}};
   }
   static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
@@ -255,10 +237,10 @@ struct MaxPoolBackward {
   static constexpr uint32_t saved_inputs = 0b10;
   static Specs infer(const Attrs& a, const TensorSpec& g, const TensorSpec& index) {
     check_planes("g", g);
-    check_list("size", a.size, g.rank() - 2, 0);
+    check_spatial("size", a.size, g.rank() - 2, 0);
     check_same_shape("index", index, "g", g);
     SR_CHECK_AS(kShape, index.dtype == kI64, "index is {}, expected i64", index.dtype);
-    return {{g.dtype, with_spatial(g.shape, a.size), g.device}};
+    return {{g.dtype, with_spatial(g.dim(0), g.dim(1), a.size), g.device}};
   }
   static void reference(const Attrs&, std::span<const HostArray> in, std::span<HostArray> out) {
     const HostArray &g = in[0], &index = in[1];
@@ -308,11 +290,11 @@ struct AvgPoolBackward {
   }
   static Specs infer(const Attrs& a, const TensorSpec& g) {
     check_planes("g", g);
-    check_list("size", a.size, g.rank() - 2, 0);
+    check_spatial("size", a.size, g.rank() - 2, 0);
     const Shape counts = window_counts(a, no_dilation(a.size.size()), a.size);
     SR_CHECK_AS(kShape, spatial(g.shape) == counts, "g has shape {}, expected {} windows over {}", g.shape,
                 counts, a.size);
-    return {{g.dtype, with_spatial(g.shape, a.size), g.device}};
+    return {{g.dtype, with_spatial(g.dim(0), g.dim(1), a.size), g.device}};
   }
   static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
     const Dims one = no_dilation(a.size.size());
@@ -348,7 +330,7 @@ struct AvgPool {
   static Specs infer(const Attrs& a, const TensorSpec& x) {
     check_planes("x", x);
     const Dims one = AvgPoolBackward::no_dilation(x.rank() - 2);
-    return {{x.dtype, with_spatial(x.shape, window_counts(a, one, spatial(x.shape))), x.device}};
+    return {{x.dtype, with_spatial(x.dim(0), x.dim(1), window_counts(a, one, spatial(x.shape))), x.device}};
   }
   static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
     const Dims one = AvgPoolBackward::no_dilation(a.kernel.size());
@@ -388,8 +370,8 @@ struct AdaptiveAvgPoolBackward {
   static constexpr uint32_t saved_inputs = 0;
   static Specs infer(const Attrs& a, const TensorSpec& g) {
     check_planes("g", g);
-    check_list("size", a.size, g.rank() - 2, 1);
-    return {{g.dtype, with_spatial(g.shape, a.size), g.device}};
+    check_spatial("size", a.size, g.rank() - 2, 1);
+    return {{g.dtype, with_spatial(g.dim(0), g.dim(1), a.size), g.device}};
   }
   static void reference(const Attrs& a, std::span<const HostArray> in, std::span<HostArray> out) {
     mean_backward_reference(adaptive(a.size, spatial(in[0].shape)), in[0], out[0]);
@@ -439,35 +421,29 @@ struct AdaptiveAvgPool {
   }
 };
 
-// A single number stands for every spatial dimension of x.
-Dims for_each_dim(const Dims& list, const Tensor& x) {
-  if (list.size() != 1) return list;
-  Dims all;
-  for (int d = 2; d < x.rank(); ++d) all.push_back(list[0]);
-  return all;
-}
-
 }  // namespace
 
 std::vector<Tensor> max_pool_with_indices(const Tensor& x, const Dims& kernel, const MaxPoolOptions& o) {
   return dispatch_all<MaxPool>(
-      {for_each_dim(kernel, x), for_each_dim(o.stride.empty() ? kernel : o.stride, x),
-       for_each_dim(o.padding, x), for_each_dim(o.dilation, x), o.ceil_mode},
+      {for_each_spatial(kernel, x.rank() - 2),
+       for_each_spatial(o.stride.empty() ? kernel : o.stride, x.rank() - 2),
+       for_each_spatial(o.padding, x.rank() - 2), for_each_spatial(o.dilation, x.rank() - 2), o.ceil_mode},
       x);
 }
 Tensor max_pool(const Tensor& x, const Dims& kernel, const MaxPoolOptions& o) {
   return max_pool_with_indices(x, kernel, o)[0];
 }
 Tensor avg_pool(const Tensor& x, const Dims& kernel, const AvgPoolOptions& o) {
-  return dispatch<AvgPool>({for_each_dim(kernel, x), for_each_dim(o.stride.empty() ? kernel : o.stride, x),
-                            for_each_dim(o.padding, x), o.ceil_mode, o.count_include_pad},
+  return dispatch<AvgPool>({for_each_spatial(kernel, x.rank() - 2),
+                            for_each_spatial(o.stride.empty() ? kernel : o.stride, x.rank() - 2),
+                            for_each_spatial(o.padding, x.rank() - 2), o.ceil_mode, o.count_include_pad},
                            x);
 }
 Tensor adaptive_avg_pool(const Tensor& x, const Dims& size) {
-  return dispatch<AdaptiveAvgPool>({for_each_dim(size, x)}, x);
+  return dispatch<AdaptiveAvgPool>({for_each_spatial(size, x.rank() - 2)}, x);
 }
 std::vector<Tensor> adaptive_max_pool_with_indices(const Tensor& x, const Dims& size) {
-  return dispatch_all<AdaptiveMaxPool>({for_each_dim(size, x)}, x);
+  return dispatch_all<AdaptiveMaxPool>({for_each_spatial(size, x.rank() - 2)}, x);
 }
 Tensor adaptive_max_pool(const Tensor& x, const Dims& size) {
   return adaptive_max_pool_with_indices(x, size)[0];

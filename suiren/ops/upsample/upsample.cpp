@@ -4,27 +4,20 @@
 #include <cmath>
 
 #include "suiren/core/dispatch.h"
-#include "suiren/ops/common.h"
+#include "suiren/ops/spatial.h"
 
 namespace suiren {
 namespace {
-
-Shape spatial(const Shape& s) { return Shape(std::span<const int64_t>(s.data() + 2, size_t(s.rank() - 2))); }
 
 // The shape of x with other spatial extents; checks both.
 Shape resized(const char* name, const TensorSpec& x, const Dims& size) {
   check_dtype(kFloating, name, x);
   SR_CHECK_AS(kShape, x.rank() >= 3, "{} has shape {}, expected [N, C, L...]", name, x.shape);
-  SR_CHECK_AS(kShape, size.size() == x.rank() - 2,
-              "size has {} numbers, expected {}: one for each spatial dimension", size.size(), x.rank() - 2);
-  Shape out{x.dim(0), x.dim(1)};
-  for (int d = 0; d < size.rank(); ++d) {
-    SR_CHECK(size[d] >= 1, "size is {}, expected at least 1", size);
-    SR_CHECK_AS(kShape, x.dim(d + 2) >= 1, "{} has shape {}: nothing to interpolate along dimension {}", name,
-                x.shape, d + 2);
-    out.push_back(size[d]);
-  }
-  return out;
+  check_spatial("size", size, x.rank() - 2, 1);
+  for (int d = 2; d < x.rank(); ++d)
+    SR_CHECK_AS(kShape, x.dim(d) >= 1, "{} has shape {}: nothing to interpolate along dimension {}", name,
+                x.shape, d);
+  return with_spatial(x.dim(0), x.dim(1), size);
 }
 
 // What output p of `out` reads of a dimension with `in` elements: two places, the second with weight t.
