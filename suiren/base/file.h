@@ -30,21 +30,6 @@ class MappedFile {
 /// The whole file as a string. Errors as MappedFile.
 std::string read_file(const std::string& path);
 
-/// SHA-256 of bytes, in one call or piece by piece, as 64 lower-case hexadecimal digits.
-class Sha256 {
- public:
-  Sha256();
-  ~Sha256();
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
-  void update(const void* data, size_t size);
-  std::string hex();  ///< finishes; call once
-
- private:
-  void* context_;
-};
-std::string sha256(std::string_view bytes);
-
 /// Writes `path` whole or not at all: bytes go to a temporary beside it; commit() syncs it, renames it over
 /// `path` and syncs the folder. Without commit() the temporary is removed and `path` stays as it was.
 /// Throws Error{kIo} naming the path and the reason (disk full, permission) as soon as a write fails.

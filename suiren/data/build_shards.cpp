@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/error.h"
 #include "suiren/base/file.h"
 #include "suiren/base/log.h"

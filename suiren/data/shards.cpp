@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/error.h"
 #include "suiren/io/json.h"
 #include "suiren/io/reader.h"

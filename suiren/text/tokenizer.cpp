@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/error.h"
 #include "suiren/base/file.h"
 #include "suiren/text/tokenizer_data.h"

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/file.h"
 #include "suiren/base/log.h"
 #include "suiren/io/json.h"

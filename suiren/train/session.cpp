@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/file.h"
 #include "suiren/base/interrupt.h"
 #include "suiren/base/threads.h"

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/file.h"
 
 namespace suiren::cli_test {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/error.h"
 
 namespace suiren::data {

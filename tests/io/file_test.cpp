@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/error.h"
 
 namespace suiren {

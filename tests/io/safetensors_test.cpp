@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/error.h"
 
 namespace suiren::io {

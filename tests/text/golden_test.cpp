@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/file.h"
 #include "suiren/text/bpe_trainer.h"
 #include "suiren/text/pretokenizer.h"

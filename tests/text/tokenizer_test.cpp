@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/error.h"
 #include "suiren/base/file.h"
 #include "suiren/base/philox.h"
