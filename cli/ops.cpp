@@ -35,10 +35,14 @@ void add_ops(CLI::App& app, Globals& g) {
         nlohmann::json list = nlohmann::json::array();
         for (const OpRow& r : ops_rows())
           list.push_back({{"name", r.name},
+                          {"room", r.room},
                           {"formula", r.doc},
+                          {"attributes", r.attributes},
                           {"dtypes", r.dtypes},
                           {"gradient", r.gradient},
-                          {"kernels", r.kernels}});
+                          {"kernels", r.kernels},
+                          {"calls", r.calls},
+                          {"errors", r.errors}});
         fmt::print("{}\n", list.dump(1));
       } else {
         print_table(ops_rows());
