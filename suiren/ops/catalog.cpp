@@ -88,7 +88,8 @@ void add_calls(const OpInfo& op, OpRow& row) {
   constexpr size_t kShown = 3;
   for (const Sample& s : op.samples()) {
     if (!s.error.empty()) {
-      row.errors.push_back(s.error);
+      if (std::find(row.errors.begin(), row.errors.end(), s.error) == row.errors.end())
+        row.errors.push_back(s.error);
       continue;
     }
     int64_t most = 0;
@@ -136,7 +137,7 @@ std::string ops_table_markdown() {
   for (const OpRow& r : rows) {
     out += fmt::format("\n## {}\n\n`{}`\n\n- room: `suiren/ops/{}`; dtypes: {}{}\n", r.name, r.doc, r.room,
                        r.dtypes, r.attributes.empty() ? "" : "; attributes: " + r.attributes);
-    out += fmt::format("- gradient: {}; {}\n", r.gradient, r.kernels);
+    out += fmt::format("- gradient: {}; kernels: {}\n", r.gradient, r.kernels);
     for (const std::string& call : r.calls) out += fmt::format("- call: `{}`\n", call);
     for (const std::string& error : r.errors) out += fmt::format("- error: `{}`\n", error);
   }

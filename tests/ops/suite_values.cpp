@@ -22,7 +22,7 @@
 namespace suiren::suite {
 namespace {
 
-constexpr int kMostReports = 12;                                          // differences shown for one op
+constexpr int kMostReports = 12;  // differences shown for one op
 // SUIREN_SUITE=short, for emulated CPUs and instrumented builds: the samples as they stand, none larger.
 const bool kShort = std::getenv("SUIREN_SUITE") && std::string_view(std::getenv("SUIREN_SUITE")) == "short";
 // Elements of scaled samples.
