@@ -38,6 +38,7 @@ class Probe {
 struct Check {
   std::string name, title, chinese;
   std::function<std::string(const Probe&)> run;
+  double patience = 1;  ///< how many times the usual silence is still no hang
 };
 struct Group {
   const char *name, *title, *chinese;

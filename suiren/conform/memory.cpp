@@ -286,7 +286,7 @@ std::vector<Check> memory_checks() {
           {"bounds", "copies past the end are refused", "越界复制被拒绝", bounds},
           {"overlap", "overlapping ranges", "重叠区间", overlap},
           {"red_zones", "neighbouring allocations stay untouched", "相邻内存不被改写", red_zones},
-          {"large", "an allocation over 4 GiB", "超过 4 GiB 的内存", large},
+          {"large", "an allocation over 4 GiB", "超过 4 GiB 的内存", large, 5},
           {"exhaustion", "memory runs out with an error", "内存耗尽时报错", exhaustion},
           {"memory_limit", "memory_limit is kept, and comes back", "遵守内存上限并可归还", memory_limit},
           {"leaks", "nothing leaks", "没有泄漏", leaks},

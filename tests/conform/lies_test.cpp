@@ -25,9 +25,9 @@ Ran conform(const std::string& chip, const std::string& only, const std::string&
   const std::string file = testing::TempDir() + "suiren_conform_report.json";
   write_file(file, "{}");
   const std::string command =
-      fmt::format("{}'{}' conform '{}' --quiet --patience 10 --json '{}' {} > /dev/null 2>&1",
-                  lie.empty() ? "" : "SUIREN_LIE=" + lie + " ", SUIREN_BINARY, chip, file,
-                  only.empty() ? "" : "--only " + only);
+      fmt::format("{}'{}' conform '{}' --quiet --patience {} --json '{}' {} > /dev/null 2>&1",
+                  lie.empty() ? "" : "SUIREN_LIE=" + lie + " ", SUIREN_BINARY, chip, lie.empty() ? 60 : 10,
+                  file, only.empty() ? "" : "--only " + only);
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, json::parse(read_file(file))};
 }
