@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "suiren/base/digest.h"
 #include "suiren/base/file.h"
 #include "tests/fuzz/target.h"
 
@@ -29,7 +30,8 @@ void parse(Bytes bytes) {
   put(at + "/manifest.json", text);
   put(at + "/manifest.sha256", sha256(text) + "\n");
   const train::Checkpoint c = train::load_checkpoint(folder);
-  if (c.model.size() != 1 || c.optimizer.size() != 1 || c.state != "{}\n") broken("another checkpoint came out");
+  if (c.model.size() != 1 || c.optimizer.size() != 1 || c.state != "{}\n")
+    broken("another checkpoint came out");
 }
 
 const Target target("checkpoint", parse);

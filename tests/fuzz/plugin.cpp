@@ -27,8 +27,8 @@ void parse(Bytes bytes) {
   full.abi_minor = minor;
   for (size_t slot = 0; slot < kSlots; ++slot) {
     const void* pointer = present >> slot & 1 ? kind.c_str() : nullptr;
-    std::memcpy(reinterpret_cast<uint8_t*>(&full) + offsetof(sr_backend, kind) + slot * sizeof(void*), &pointer,
-                sizeof pointer);
+    std::memcpy(reinterpret_cast<uint8_t*>(&full) + offsetof(sr_backend, kind) + slot * sizeof(void*),
+                &pointer, sizeof pointer);
   }
   // Exactly as many bytes as the chip says, so that reading beyond them is found.
   const size_t allocated = std::max<size_t>(size, sizeof full.struct_size);

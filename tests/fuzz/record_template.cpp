@@ -15,7 +15,8 @@ void parse(Bytes bytes) {
   const data::RecordTemplate made(text);
   std::string out;
   made.render(io::parse_json(text_of(bytes), "record"), "record", out);
-  if (out.size() > (text.size() + 1) * (bytes.size() * 8 + 64)) broken("the document is larger than its parts");
+  if (out.size() > (text.size() + 1) * (bytes.size() * 8 + 64))
+    broken("the document is larger than its parts");
 }
 
 // A template of 256 bytes names a field 85 times; numbers may be written longer than they were read.

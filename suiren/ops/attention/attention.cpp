@@ -136,8 +136,6 @@ TensorSpec lse_spec(const TensorSpec& q) {
   return {accumulator(q.dtype), {q.dim(0), q.dim(2), q.dim(1)}, q.device};
 }
 
-SampleInput queries(int64_t B, int64_t T, int64_t H, int64_t D) { return real({B, T, H, D}); }
-
 // A sample's options beside scale and causal.
 struct With {
   int64_t window = 0;
