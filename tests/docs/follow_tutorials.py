@@ -105,6 +105,9 @@ def chip(build, work):
     follower = Follower(ROOT, environment, lambda text: text.replace("build/release", build))
     for directive, _, text in blocks("docs/adding-a-chip.md"):
         follower.follow(directive, text)
+    for name, folder in (("npu", f"{work}/npu"), ("No-Name", f"{work}/other")):
+        if run([f"{ROOT}/tools/new_backend", name, folder])[0] == 0:
+            die("tools/new_backend must refuse a folder that is there, and a name that is none")
 
 
 OVERLAY = """\
