@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <map>
 #include <set>
 
@@ -181,21 +182,31 @@ void examine_plans(Chip& c, const OpInfo& op, const std::vector<const Sample*>& 
   }
 }
 
-void examine_large(Chip& c, const OpInfo& op, const std::vector<const Sample*>& samples, DType dtype,
-                   Examined& seen) {
+// The sample with most results, up to `limit`.
+Sample largest(const OpInfo& op, const std::vector<const Sample*>& samples, DType dtype, int64_t limit) {
   Sample best;
   int64_t most = 0;
   for (const Sample* s : samples)
-    for (const Sample& l : scaled(op, *s, dtype, kLarge)) {
+    for (const Sample& l : scaled(op, *s, dtype, limit)) {
       int64_t n = 0;
       const Question question(op, l.attrs.get(), specs_of(l, dtype));
       for (const Operand& o : question.outputs()) n += o.shape.numel();
-      if (n <= most || n > kLarge) continue;
+      if (n <= most || n > limit) continue;
       most = n, best = l;
     }
-  if (most == 0) return;
-  Case k{op, best, dtype};
-  examine(c, k, draw(best, dtype, 31), seen, kRepeats);
+  return best;
+}
+
+// In steps, since the definition of some ops takes the square of their extents.
+void examine_large(Chip& c, const OpInfo& op, const std::vector<const Sample*>& samples, DType dtype,
+                   Examined& seen) {
+  for (const int64_t limit : {kLarge / 40, kLarge / 6, kLarge}) {
+    const Sample best = largest(op, samples, dtype, limit);
+    if (best.inputs.empty()) return;
+    const std::clock_t start = std::clock();
+    examine(c, {op, best, dtype}, draw(best, dtype, 31), seen, kRepeats);
+    if (static_cast<double>(std::clock() - start) > 0.4 * CLOCKS_PER_SEC) return;
+  }
 }
 
 void examine_rounding(const OpInfo& op, const Examined& seen) {
