@@ -38,9 +38,10 @@ need() {
   return 1
 }
 
-# build [TARGET...] with the settings in CONFIGURE: the tree keeps its objects between ./run and ./test.
+# build [TARGET...] with the settings in CONFIGURE: the tree (BUILD) keeps its objects between ./run and ./test.
 build() {
-  say "building build/release ($(nproc) jobs)"
-  cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=Release "${CONFIGURE[@]}" --log-level=WARNING >&2
-  cmake --build build/release -j "$(nproc)" ${1:+--target "$@"} >&2
+  local folder=${BUILD:-build/release}
+  say "building $folder ($(nproc) jobs)"
+  cmake -S . -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release "${CONFIGURE[@]}" --log-level=WARNING >&2
+  cmake --build "$folder" -j "$(nproc)" ${1:+--target "$@"} >&2
 }

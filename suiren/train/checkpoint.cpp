@@ -111,8 +111,10 @@ std::string checkpoint_path(const std::string& run, int64_t step) {
 void save_checkpoint(const std::string& run, const Checkpoint& c, int64_t keep) {
   const std::string target = checkpoint_path(run, c.step),
                     folder = run + "/checkpoints/." + folder_name(c.step) + ".partial";
+  const bool first = !fs::exists(run + "/checkpoints");
   fs::remove_all(folder);
   make_directories(folder);
+  if (first) sync_directory(run);
   try {
     write_files(folder, c);
     sync_directory(folder);
