@@ -201,6 +201,8 @@ Sample largest(const OpInfo& op, const std::vector<const Sample*>& samples, DTyp
 void examine_large(Chip& c, const OpInfo& op, const std::vector<const Sample*>& samples, DType dtype,
                    Examined& seen) {
   for (const int64_t limit : {kLarge / 40, kLarge / 6, kLarge}) {
+    // Eliminations and transforms: their definitions take the square of an extent, or its cube.
+    if (limit > kLarge / 40 && special_values_undefined(op)) return;
     const Sample best = largest(op, samples, dtype, limit);
     if (best.inputs.empty()) return;
     const std::clock_t start = std::clock();
