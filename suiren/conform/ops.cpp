@@ -57,7 +57,8 @@ struct Case {
   }
 };
 
-// Denormals that an op only moves, or whose sign it turns: they must arrive.
+// Denormals that an op only moves, or whose sign it turns: they must arrive. Reductions are let go: the square
+// of one is zero.
 std::string flushed(const HostArray& got, const HostArray& want, const std::vector<HostArray>& values) {
   const Wide least = want.dtype == kF64   ? Wide{0x1p-1022}
                      : want.dtype == kF16 ? Wide{0x1p-14}
@@ -67,7 +68,7 @@ std::string flushed(const HostArray& got, const HostArray& want, const std::vect
     for (const Wide x : a.v)
       if (a.dtype == want.dtype && x != 0 && std::fabs(x) < least) given.insert(std::fabs(x));
   for (int64_t i = 0; i < want.numel(); ++i)
-    if (given.count(std::fabs(want[i])) && got[i] == 0)
+    if (want.numel() >= values[0].numel() && given.count(std::fabs(want[i])) && got[i] == 0)
       return fmt::format("\n  element {}: the denormal {:.3g} became zero", i, static_cast<double>(want[i]));
   return "";
 }
