@@ -19,4 +19,9 @@ stray=$(grep -vE '^((typeinfo( name)?|vtable) for )?suiren::' <<<"$shown" | grep
 ! grep -E 'suiren::cpu::|\(anonymous namespace\)' <<<"$shown" || fail "internals are exported"
 
 "$prefix/bin/suiren" --version
+"$(dirname "$0")/hardening.sh" "$prefix/bin/suiren" "$library"
+object=$(find "$build/CMakeFiles" -name 'file.cpp.o' | head -1)
+if [[ $(uname -m) == x86_64 && -n $object ]]; then
+  readelf -nW "$object" | grep -qE 'x86 feature: .*IBT.*SHSTK' || fail "objects are not compiled for Intel CET"
+fi
 grep -rq 'find_dependency(fmt)' "$prefix" || fail "no package configuration"
