@@ -57,8 +57,8 @@ struct Case {
   }
 };
 
-// Denormals that an op only moves, or whose sign it turns: they must arrive. Reductions are let go: the square
-// of one is zero.
+// Denormals that an op only moves, or whose sign it turns: they must arrive. Reductions are let go: the
+// square of one is zero.
 std::string flushed(const HostArray& got, const HostArray& want, const std::vector<HostArray>& values) {
   const Wide least = want.dtype == kF64   ? Wide{0x1p-1022}
                      : want.dtype == kF16 ? Wide{0x1p-14}
