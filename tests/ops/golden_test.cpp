@@ -8,12 +8,12 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "suiren/core/autograd.h"
 #include "suiren/core/dispatch.h"
 #include "suiren/io/json.h"
 #include "suiren/ops/ops.h"
+#include "tests/ops/attributes.h"
 
 namespace suiren {
 namespace {
@@ -21,13 +21,7 @@ namespace {
 using io::Json;
 using Call = std::function<Tensors(const Json& attrs, const Tensors& in)>;
 
-template <class D>
-D dims(const Json& list) {
-  D out;
-  for (const Json& d : list) out.push_back(d.get<int64_t>());
-  return out;
-}
-Shape shape_of(const Json& a) { return dims<Shape>(a.at("shape")); }
+Shape shape_of(const Json& a) { return dims_of_json<Shape>(a.at("shape")); }
 DType dtype_of_case(const Json& a) { return *DType::parse(a.at("dtype").get<std::string>()); }
 
 Call unary(Tensor (*f)(const Tensor&)) {
@@ -38,7 +32,7 @@ Call binary(Tensor (*f)(const Tensor&, const Tensor&)) {
 }
 Call reduction(Tensor (*f)(const Tensor&, const Dims&, bool)) {
   return [f](const Json& a, const Tensors& in) {
-    return Tensors{f(in[0], dims<Dims>(a.at("axes")), a.at("keep"))};
+    return Tensors{f(in[0], dims_of_json<Dims>(a.at("axes")), a.at("keep"))};
   };
 }
 Call along(Tensor (*f)(const Tensor&, int64_t)) {
@@ -63,7 +57,7 @@ using T = const Tensors&;
 Calls views_and_copies() {
   return {
       {"reshape", one([](A a, T in) { return reshape(in[0], shape_of(a)); })},
-      {"permute", one([](A a, T in) { return permute(in[0], dims<Dims>(a.at("order"))); })},
+      {"permute", one([](A a, T in) { return permute(in[0], dims_of_json<Dims>(a.at("order"))); })},
       {"slice",
        one([](A a, T in) { return slice(in[0], a.at("axis"), a.at("begin"), a.at("end"), a.at("step")); })},
       {"slice_backward", one([](A a, T in) {
@@ -218,31 +212,10 @@ const std::map<std::string, std::vector<Json>>& goldens() {
   return all;
 }
 
-// A case's attributes, by the names of the op's fields.
-std::shared_ptr<const void> attributes(const OpInfo& op, const Json& given) {
-  std::vector<AttrValue> values;
-  std::vector<Dims> lists;
-  lists.reserve(static_cast<size_t>(op.attribute_count));  // values point into it
-  for (const char* name : op.attribute_names()) {
-    const Json& v = given.at(name);
-    if (v.is_array()) {
-      lists.push_back(dims<Dims>(v));
-      values.push_back({AttrValue::kList, name, 0, 0, lists.back().data(), lists.back().rank()});
-    } else if (v.is_string()) {
-      values.push_back({AttrValue::kInt, name, DType::parse(v.get<std::string>())->id()});
-    } else if (v.is_number_float()) {
-      values.push_back({AttrValue::kFloat, name, 0, v.get<double>()});
-    } else {
-      values.push_back({AttrValue::kInt, name, v.is_boolean() ? v.get<bool>() : v.get<int64_t>()});
-    }
-  }
-  return op.make_attrs(values);
-}
-
 // Runs a case: by the op's public function where the table above has one, else by its attributes.
 Tensors run(const OpInfo& op, const Json& c, const Tensors& inputs) {
   if (const auto it = calls().find(op.name); it != calls().end()) return it->second(c["attrs"], inputs);
-  const auto attrs = attributes(op, c["attrs"]);
+  const auto attrs = attributes_of_json(op, c["attrs"]);
   const Tensors outputs = run_op(op, attrs.get(), inputs);
   Tensors all;
   for (size_t i = 0; i < inputs.size(); ++i)
@@ -252,7 +225,7 @@ Tensors run(const OpInfo& op, const Json& c, const Tensors& inputs) {
 }
 
 HostArray host(const Json& packed) {
-  HostArray a{*DType::parse(packed[0].get<std::string>()), dims<Shape>(packed[1]), {}};
+  HostArray a{*DType::parse(packed[0].get<std::string>()), dims_of_json<Shape>(packed[1]), {}};
   for (const Json& x : packed[2]) a.v.push_back(a.dtype.is_floating() ? x.get<double>() : x.get<int64_t>());
   return a;
 }
