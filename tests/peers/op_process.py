@@ -5,7 +5,8 @@ import subprocess
 
 import torch
 
-NAMES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.bool: "bool"}
+NAMES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.int8: "i8",
+         torch.uint8: "u8", torch.bool: "bool"}
 DTYPES = {name: dtype for dtype, name in NAMES.items()}
 
 

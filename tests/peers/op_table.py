@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 
-from op_cases import (Draw, along, binary, images, integers, pictures, reduction, rows, same, truths, unary)
+from op_process import DTYPES
+from op_cases import (along, binary, images, integers, pictures, reduction, rows, same, truths, unary)
 
-DTYPES = {"f64": torch.float64, "f32": torch.float32, "i64": torch.int64, "i32": torch.int32, "bool": torch.bool}
 aten = torch.ops.aten
 TABLE = {}
 
@@ -841,7 +841,7 @@ def fused_gru(p, h0, w, b):
     return torch.gru(one, h0[None], [column, w, torch.zeros_like(b), b], True, 1, 0.0, False, False, True)[0]
 
 
-op("attention", attention, (heads, large_heads), peer=fused_attention)
+op("attention", attention, (heads, large_heads), peer=fused_attention, loosen=4)
 op("rope", rope, (turned, large_turned), constant=(1, 2))
 op("lstm", lstm, recurrent(4, 2, False), peer=fused_lstm)
 op("gru", gru, recurrent(3, 1, True), peer=fused_gru)
@@ -865,7 +865,7 @@ def irfft(x, n, norm):
     keep[0, 1] = 0
     if n % 2 == 0:
         keep[-1, 1] = 0
-    return torch.fft.irfft(torch.view_as_complex(x * keep), n, norm=NORMS[norm])
+    return torch.fft.irfft(torch.view_as_complex((x * keep).contiguous()), n, norm=NORMS[norm])
 
 
 def ridge(x, shift):
@@ -892,7 +892,9 @@ def matrices(spread, shift, right=False):
     def large(d, n):
         side = 128
         front = [max(n // side ** 2, 1)]
-        return [d.real(front + [side, side], -spread, spread)] + ([d.real(front + [side, side])] if right else []), {"shift": shift * 20}
+        a = d.real(front + [side, side], -0.02, 0.02)
+        a = (a + a.mT) / 2 + torch.eye(side, dtype=torch.float64)
+        return [a] + ([d.real(front + [side, side])] if right else []), {"shift": 0.0}
     return small, large
 
 
@@ -912,12 +914,68 @@ op("rfft", lambda x, norm: torch.view_as_real(torch.fft.rfft(x, norm=NORMS[norm]
    (signals, lambda d, n: ([d.real(rows(n))], {"norm": 0})))
 op("irfft", irfft, (spectra, lambda d, n: ([d.real([rows(n)[0], 513, 2])], {"n": 1024, "norm": 0})),
    peer=lambda x, n, norm: torch.fft.irfft(torch.view_as_complex(x), n))
-op("cholesky", cholesky, matrices(1, 8.0), distinct=True, loosen=10, peer=lambda x, shift: torch.linalg.cholesky(x))
+op("cholesky", cholesky, matrices(1, 8.0), distinct=True, loosen=10,
+   peer=lambda x, shift: torch.linalg.cholesky(x))
 op("triangular_solve", triangular_solve, (triangles, large_triangles), distinct=True, loosen=10)
-op("solve", lambda a, b, shift: torch.linalg.solve(ridge(a, shift), b), matrices(1, 5.0, True), distinct=True, loosen=10)
-op("inverse", lambda x, shift: torch.linalg.inv(ridge(x, shift)), matrices(1, 5.0), distinct=True, loosen=10)
-op("det", lambda x, shift: torch.linalg.det(ridge(x, shift)), matrices(1, -1.5), distinct=True, loosen=100)
-op("slogdet", lambda x, shift: torch.linalg.slogdet(ridge(x, shift)), matrices(1, 5.0), distinct=True, loosen=10)
+op("solve", lambda a, b, shift: torch.linalg.solve(ridge(a, shift), b), matrices(1, 5.0, True), distinct=True, loosen=10,
+   peer=lambda a, b, shift: torch.linalg.solve(a, b))
+op("inverse", lambda x, shift: torch.linalg.inv(ridge(x, shift)), matrices(1, 5.0), distinct=True, loosen=10,
+   peer=lambda x, shift: torch.linalg.inv(x))
+op("det", lambda x, shift: torch.linalg.det(ridge(x, shift)), matrices(1, -1.5), distinct=True, loosen=100, peer=lambda x, shift: torch.linalg.det(x))
+op("slogdet", lambda x, shift: torch.linalg.slogdet(ridge(x, shift)), matrices(1, 5.0), distinct=True, loosen=10,
+   peer=lambda x, shift: torch.linalg.slogdet(x))
+
+# --- eight bits ---------------------------------------------------------------------------------------------
+
+BYTES = {"i8": torch.qint8, "u8": torch.quint8}
+
+
+def scaled(d, x, dtype):
+    return x, {"scale": d.float(0.01, 0.1), "zero_point": d.int(-20, 20) if dtype == "i8" else d.int(80, 150), "dtype": dtype}
+
+
+def by_channel(x):
+    def small(d):
+        shape = d.shape(1, 4)
+        axis = d.int(0, len(shape) - 1)
+        n = shape[axis]
+        return [x(d, shape), d.real([n], 0.01, 0.1), d.ints([n], 0, 100)], {"axis": axis}
+    return small, lambda d, n: ([x(d, [256, n // 256]), d.real([256], 0.01, 0.1), d.ints([256], 0, 100)], {"axis": 0})
+
+
+def and_dtype(family, dtypes):
+    def extended(make):
+        def draw(d, *n):
+            inputs, at = make(d, *n)
+            return inputs, at | {"dtype": d.choice(dtypes)}
+        return draw
+    return tuple(map(extended, family))
+
+
+def dequantize_by_channel(q, scale, zero, axis):
+    spread = lambda t: t.reshape([-1 if i == axis else 1 for i in range(q.dim())])
+    return (q - spread(zero)) * spread(scale)
+
+
+F32 = {"dtypes": ("f32",)}  # torch quantizes f32 alone
+BYTE_VALUES = lambda d, shape: d.ints(shape, -128, 128).to(torch.int8)
+moved("quantize_per_tensor", lambda x, scale, zero_point, dtype: torch.quantize_per_tensor(x, scale, zero_point, BYTES[dtype]).int_repr(),
+      (lambda d: scaled(d, [d.real(d.shape())], d.choice(["i8", "u8"])), lambda d, n: scaled(d, [d.real([n])], "i8")), **NO, **F32,
+      peer=lambda x, scale, zero_point, dtype: torch.quantize_per_tensor(x, scale, zero_point, BYTES[dtype]))
+moved("quantize_per_channel", lambda x, scale, zero, axis, dtype: torch.quantize_per_channel(x, scale, zero, axis, BYTES[dtype]).int_repr(),
+      and_dtype(by_channel(lambda d, shape: d.real(shape)), ["i8", "u8"]), **NO, **F32, distinct=True,
+      peer=lambda x, scale, zero, axis, dtype: torch.quantize_per_channel(x, scale, zero, axis, BYTES[dtype]))
+moved("dequantize_per_tensor", lambda q, scale, zero_point, dtype: (q.to(DTYPES[dtype]) - zero_point) * scale,
+      (lambda d: scaled(d, [BYTE_VALUES(d, d.shape())], "f32"), lambda d, n: scaled(d, [BYTE_VALUES(d, [n])], "f32")), **NO, **F32)
+moved("dequantize_per_channel", dequantize_by_channel, by_channel(BYTE_VALUES), distinct=True)
+
+
+def ranged(d, x):
+    return x, {"scale": d.float(0.05, 0.2), "zero_point": d.int(-3, 3), "low": -8, "high": 7}
+
+
+moved("fake_quantize", lambda x, scale, zero_point, low, high: torch.fake_quantize_per_tensor_affine(x, scale, zero_point, low, high),
+      (lambda d: ranged(d, [d.real(d.shape())]), lambda d, n: ranged(d, [d.real([n])])), why="torch keeps 1 / scale and scale in f32, in f64 too")
 
 # --- optimizers ---------------------------------------------------------------------------------------------
 
