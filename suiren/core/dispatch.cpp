@@ -252,15 +252,20 @@ Tensors fall_back(const OpInfo& op, const void* attrs, std::span<const Tensor> i
 }
 
 // The inputs as a chip wants them that asked for contiguous ones: copies of those that are strided or, when
-// none is, of those that begin inside their storage. None when nothing is left to change.
+// none is, of those that begin inside their storage. None when nothing is left to change. To the graph a copy
+// is the tensor itself: the parts of an op that the chip declines all the same lead back to the caller's
+// inputs.
 std::optional<Tensors> repacked(const OpInfo& op, std::span<const Tensor> inputs) {
   if (std::string_view(op.name) == "copy") return std::nullopt;  // the copies would be made by this very op
   for (const bool strided : {true, false}) {
     Tensors packed(inputs.begin(), inputs.end());
     bool changed = false;
     for (size_t i = 0; i < packed.size(); ++i)
-      if ((strided ? !packed[i].is_contiguous() : packed[i].offset() != 0) && !(op.mutates >> i & 1))
-        packed[i] = row_major(packed[i]), changed = true;
+      if ((strided ? !packed[i].is_contiguous() : packed[i].offset() != 0) && !(op.mutates >> i & 1)) {
+        packed[i] = row_major(packed[i]);
+        if (inputs[i].requires_grad()) packed[i].set_node(inputs[i].node(), inputs[i].node_output());
+        changed = true;
+      }
     if (changed) return packed;
   }
   return std::nullopt;

@@ -12,6 +12,7 @@
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/copy/copy.h"
 #include "suiren/ops/matmul/matmul.h"
+#include "suiren/ops/norms/norms.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/ops/rms_norm/rms_norm.h"
 #include "suiren/ops/unary/unary.h"
@@ -327,6 +328,16 @@ TEST(Recompute, EqualsPlainGradientsBitForBit) {
     EXPECT_NE(a[i].to_vector<float>(), std::vector<float>(static_cast<size_t>(a[i].numel()))) << "all zero";
     EXPECT_EQ(a[i].to_bytes(), b[i].to_bytes()) << i;
   }
+}
+
+// A kernel may ask for row-major inputs and then decline these: the parts still lead to what the caller gave.
+TEST(Autograd, ReachesStridedInputsOfAnOpThatWasDeclinedAfterAll) {
+  const Tensor x = permute(Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {3, 2}), {1, 0}).detach();
+  const Tensor unit = Tensor::from(std::vector<float>{1, 1, 1}, {3}), zero = Tensor::zeros(unit.spec());
+  Tensor leaf = x;
+  leaf.set_requires_grad();
+  const Tensor y = batch_norm_inference(leaf, zero, unit, unit, zero, 3.0);  // x / 2
+  EXPECT_EQ(gradients(sum(y, {}), {leaf})[0].to_vector<float>(), std::vector<float>(6, 0.5f));
 }
 
 TEST(Recompute, KeepsOnlyItsInputs) {
