@@ -196,7 +196,7 @@ Scratch<int64_t>& source_table() {
 
 bool ConvGeometry::pointwise() const {
   for (int d = 0; d < in.rank(); ++d)
-    if (kernel[d] != 1 || stride[d] != 1 || padding[d] != 0) return false;
+    if (kernel[d] != 1 || stride[d] != 1 || padding[d] != 0 || in[d] != out[d]) return false;
   return true;
 }
 

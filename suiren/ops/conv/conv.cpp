@@ -232,6 +232,7 @@ struct ConvTranspose {
         many_terms(Attrs{{2, 2}, {1, 1}, {1, 1}, {0, 0}, 3}, {2, 3, 4, 3}, {3, 1, 3, 3}),
         many_terms(Attrs{{1, 1}, {0, 0}, {1, 1}, {0, 0}, 1}, {2, 4, 3, 5}, {4, 2, 1, 1}),
         many_terms(Attrs{{3}, {2}, {2}, {1}, 1}, {2, 3, 5}, {3, 2, 3}),
+        many_terms(Attrs{{1}, {0}, {2}, {1}, 3}, {1, 6, 6}, {6, 1, 1}),  // nothing reaches the last
         many_terms(Attrs{{1, 2, 1}, {0, 1, 0}, {1, 1, 2}, {0, 1, 1}, 1}, {1, 2, 2, 3, 2}, {2, 1, 2, 3, 2}),
         many_terms(plain, {0, 3, 4, 5}, {3, 2, 3, 2}),
         many_terms(plain, {2, 0, 4, 5}, {0, 2, 3, 2}),
