@@ -5,9 +5,12 @@
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
+#include "suiren/ops/compare/compare.h"
+#include "suiren/ops/full/full.h"
 #include "suiren/ops/reduce/axes.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/ops/unary/unary.h"
+#include "suiren/ops/where/where.h"
 
 namespace suiren {
 namespace {
@@ -64,7 +67,12 @@ struct Var : Variance<Var> {
 struct Std : Variance<Std> {
   static constexpr OpName name = "std";
   static constexpr const char* doc = "y = sqrt(var(x))";
-  static Tensor finish(const Tensor& v) { return sqrt(v); }
+  // sqrt rises infinitely fast at 0; where the variance is 0 the gradient is 0, as PyTorch's.
+  static Tensor finish(const Tensor& v) {
+    const auto number = [&v](double x) { return full({}, x, v.dtype(), v.device()); };
+    const Tensor positive = gt(v.detach(), number(0));
+    return where(positive, sqrt(where(positive, v, number(1))), v);
+  }
 };
 
 }  // namespace
