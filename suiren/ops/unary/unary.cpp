@@ -46,6 +46,35 @@ struct Unary {
   }
 };
 
+// The gradient of such a row: of g and of what the row keeps, its x or its y.
+template <class Row>
+struct Backward {
+  static constexpr OpName name = Row::backward;
+  static constexpr const char* doc = Row::backward_doc;
+  using Attrs = NoAttrs;
+  static constexpr auto fields = std::tuple{};
+  static constexpr DTypes dtypes = kFloating;
+  static Specs infer(const NoAttrs&, const TensorSpec& g, const TensorSpec& kept) {
+    check_dtype(dtypes, "g", g);
+    check_same_dtype("x", kept, "g", g);
+    check_same_shape("x", kept, "g", g);
+    return {g};
+  }
+  static Tensor decompose(const NoAttrs&, const Tensor& g, const Tensor& kept) {
+    const DType wide = accumulator(g.dtype());
+    return cast(Row::gradient_of(cast(g, wide), cast(kept, wide)), g.dtype());
+  }
+  static Samples samples() {
+    const NoAttrs a;
+    Samples all;
+    for (const Shape& s : {Shape{1}, Shape{37}, Shape{0, 3}, Shape{2, 3, 4}})
+      all.push_back(sample(a, {real(s), real(s, Row::low, Row::high)}));
+    all.push_back(bad(a, {boolean({2}), boolean({2})}, "g is bool, expected a floating type; cast it first"));
+    all.push_back(bad(a, {real({2}), real({3})}, "x has shape [3], g has shape [2]; expected the same"));
+    return all;
+  }
+};
+
 enum Keeps : uint32_t { kNothing = 0, kX = 1, kY = 2 };  // what the tape keeps for the gradient
 
 // Step functions have no gradient, so those below that need one read a detached value.
@@ -63,6 +92,24 @@ enum Keeps : uint32_t { kNothing = 0, kX = 1, kY = 2 };  // what the tape keeps 
       [[maybe_unused]] const Tensor x = saved_inputs ? c.in(0) : Tensor();                 \
       [[maybe_unused]] const Tensor y = saved_outputs ? c.out(0) : Tensor();               \
       return {gradient};                                                                   \
+    }                                                                                      \
+  };
+// The same for a function whose gradient is an op of its own, so that a kernel may form it in one pass;
+// `slope` is what it computes, in words.
+#define FUSED(Type, op, formula, types, from, to, f, keeps, slope, gradient)               \
+  struct Type : Unary<Type> {                                                              \
+    static constexpr OpName name = op, backward = op "_backward";                          \
+    static constexpr const char *doc = formula, *backward_doc = slope;                     \
+    static constexpr DTypes dtypes = types;                                                \
+    static constexpr double low = from, high = to;                                         \
+    static constexpr uint32_t saved_inputs = (keeps) == kX, saved_outputs = (keeps) == kY; \
+    static Wide value(Wide x) { return f; }                                                \
+    static Tensor gradient_of(const Tensor& g, const Tensor& kept) {                       \
+      [[maybe_unused]] const Tensor &x = kept, &y = kept;                                  \
+      return gradient;                                                                     \
+    }                                                                                      \
+    static Grads vjp(const NoAttrs&, const Vjp& c) {                                       \
+      return {dispatch<Backward<Type>>({}, c.grad(), saved_inputs ? c.in(0) : c.out(0))};  \
     }                                                                                      \
   };
 // The same for a step function, which has no gradient.
@@ -100,27 +147,31 @@ Tensor selu_slope(const Tensor& y) {
   return where(positive, number(static_cast<double>(kSeluScale), y),
                y + static_cast<double>(kSeluScale * kSeluAlpha));
 }
-// 1 where |x| < 3, else 0: where the hard functions bend.
-Tensor bends(const Tensor& x) { return cast(lt(abs(x.detach()), number(3, x)), x.dtype()); }
-Tensor hardswish_slope(const Tensor& x) {
-  return bends(x) * (x / 3 + 0.5) + cast(ge(x.detach(), number(3, x)), x.dtype());
+Tensor relu_gradient(const Tensor& g, const Tensor& y) {
+  return where(le(y.detach(), number(0, y)), number(0, y), g);
+}
+// Where the hard functions bend.
+Tensor bends(const Tensor& x) { return lt(abs(x.detach()), number(3, x)); }
+Tensor hardswish_gradient(const Tensor& g, const Tensor& x) {
+  const Tensor straight = where(ge(x.detach(), number(3, x)), g, number(0, x));
+  return where(bends(x), g * (x / 3 + 0.5), straight);
 }
 Wide six(Wide x) { return std::isnan(x) ? x : std::fmin(std::fmax(x + 3, Wide{0}), Wide{6}); }
 
 // clang-format off
 UNARY(Neg,        "neg",        "y = -x",                          kNumbers,  -2,  2,  -x,                                     kNothing, -g)
 UNARY(Abs,        "abs",        "y = |x|",                         kNumbers,  -2,  2,  std::fabs(x),                           kX, g * sign(x.detach()))
-UNARY(Relu,       "relu",       "y = max(x, 0)",                   kNumbers,  -2,  2,  x <= 0 ? 0 : x,                         kY, g * sign(y.detach()))
+FUSED(Relu,       "relu",       "y = max(x, 0)",                   kNumbers,  -2,  2,  x <= 0 ? 0 : x,                         kY, "dx = y > 0 ? g : 0", relu_gradient(g, y))
 UNARY(Exp,        "exp",        "y = e^x",                         kFloating, -4,  4,  std::exp(x),                            kY, g * y)
 UNARY(Log,        "log",        "y = ln x",                        kFloating, 0.2, 4,  std::log(x),                            kX, g / x)
 UNARY(Sqrt,       "sqrt",       "y = sqrt(x)",                     kFloating, 0.2, 4,  std::sqrt(x),                           kY, g * 0.5 / y)
 UNARY(Rsqrt,      "rsqrt",      "y = 1 / sqrt(x)",                 kFloating, 0.2, 4,  1 / std::sqrt(x),                       kY, g * y * y * y * -0.5)
 UNARY(Reciprocal, "reciprocal", "y = 1 / x",                       kFloating, 0.5, 4,  1 / x,                                  kY, -(g * y * y))
 UNARY(Square,     "square",     "y = x^2",                         kFloating, -3,  3,  x * x,                                  kX, g * x * 2)
-UNARY(Tanh,       "tanh",       "y = tanh(x)",                     kFloating, -3,  3,  std::tanh(x),                           kY, g * (1 - y * y))
-UNARY(Sigmoid,    "sigmoid",    "y = 1 / (1 + e^-x)",              kFloating, -6,  6,  1 / (1 + std::exp(-x)),                 kY, g * (y * (1 - y)))
-UNARY(Silu,       "silu",       "y = x / (1 + e^-x)",              kFloating, -6,  6,  x / (1 + std::exp(-x)),                 kX, g * silu_slope(x, sigmoid(x)))
-UNARY(Gelu,       "gelu",       "y = x (1 + erf(x / sqrt 2)) / 2", kFloating, -3,  3,  x * (1 + std::erf(x * kRootHalf)) / 2,  kX, g * (normal_integral(x) + x * normal_density(x)))
+FUSED(Tanh,       "tanh",       "y = tanh(x)",                     kFloating, -3,  3,  std::tanh(x),                           kY, "dx = g (1 - y^2)", g * (1 - y * y))
+FUSED(Sigmoid,    "sigmoid",    "y = 1 / (1 + e^-x)",              kFloating, -6,  6,  1 / (1 + std::exp(-x)),                 kY, "dx = g y (1 - y)", g * (y * (1 - y)))
+FUSED(Silu,       "silu",       "y = x / (1 + e^-x)",              kFloating, -6,  6,  x / (1 + std::exp(-x)),                 kX, "s = sigmoid(x): dx = g s (1 + x (1 - s))", g * silu_slope(x, sigmoid(x)))
+FUSED(Gelu,       "gelu",       "y = x (1 + erf(x / sqrt 2)) / 2", kFloating, -3,  3,  x * (1 + std::erf(x * kRootHalf)) / 2,  kX, "dx = g (Phi(x) + x phi(x)) of the standard normal distribution", g * (normal_integral(x) + x * normal_density(x)))
 UNARY(Erf,        "erf",        "y = erf(x)",                      kFloating, -3,  3,  std::erf(x),                            kX, g * erf_slope(x))
 UNARY(Sin,        "sin",        "y = sin(x)",                      kFloating, -6,  6,  std::sin(x),                            kX, g * cos(x))
 UNARY(Cos,        "cos",        "y = cos(x)",                      kFloating, -6,  6,  std::cos(x),                            kX, -(g * sin(x)))
@@ -139,13 +190,13 @@ UNARY(Asinh,      "asinh",      "y = ln(x + sqrt(x^2 + 1))",       kFloating, -4
 UNARY(Acosh,      "acosh",      "y = ln(x + sqrt(x^2 - 1))",       kFloating, 1.3, 5,  std::acosh(x),                          kX, g * rsqrt(square(x) - 1))
 UNARY(Atanh,      "atanh",      "y = ln((1 + x) / (1 - x)) / 2",   kFloating, -0.9, 0.9, std::atanh(x),                        kX, g / (1 - square(x)))
 UNARY(Erfc,       "erfc",       "y = 1 - erf(x)",                  kFloating, -3,  3,  std::erfc(x),                           kX, -(g * erf_slope(x)))
-UNARY(GeluTanh,   "gelu_tanh",  "y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2", kFloating, -3, 3, x * (1 + std::tanh(gelu_argument(x))) / 2, kX, g * gelu_tanh_slope(x))
-UNARY(LogSigmoid, "log_sigmoid", "y = -ln(1 + e^-x)",              kFloating, -6,  6,  x < 0 ? x - std::log1p(std::exp(x)) : -std::log1p(std::exp(-x)), kX, g * sigmoid(-x))
+FUSED(GeluTanh,   "gelu_tanh",  "y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2", kFloating, -3, 3, x * (1 + std::tanh(gelu_argument(x))) / 2, kX, "t = tanh(u), u = sqrt(2 / pi) (x + 0.044715 x^3): dx = g ((1 + t) / 2 + x (1 - t^2) u' / 2)", g * gelu_tanh_slope(x))
+FUSED(LogSigmoid, "log_sigmoid", "y = -ln(1 + e^-x)",              kFloating, -6,  6,  x < 0 ? x - std::log1p(std::exp(x)) : -std::log1p(std::exp(-x)), kX, "dx = g sigmoid(-x)", g * sigmoid(x * -1.0))
 UNARY(Softsign,   "softsign",   "y = x / (1 + |x|)",               kFloating, -4,  4,  x / (1 + std::fabs(x)),                 kX, g / square(abs(x) + 1))
-UNARY(Mish,       "mish",       "y = x tanh(ln(1 + e^x))",         kFloating, -5,  5,  x * std::tanh(std::log1p(std::exp(x))), kX, g * mish_slope(x))
-UNARY(Selu,       "selu",       "y = 1.0507 (x > 0 ? x : 1.6733 (e^x - 1))", kFloating, -3, 3, kSeluScale * (x > 0 ? x : kSeluAlpha * std::expm1(x)), kY, g * selu_slope(y))
-UNARY(Hardsigmoid, "hardsigmoid", "y = min(max(x + 3, 0), 6) / 6", kFloating, -5,  5,  six(x) / 6,                             kX, g * bends(x) / 6)
-UNARY(Hardswish,  "hardswish",  "y = x min(max(x + 3, 0), 6) / 6", kFloating, -5,  5,  x * six(x) / 6,                         kX, g * hardswish_slope(x))
+FUSED(Mish,       "mish",       "y = x tanh(ln(1 + e^x))",         kFloating, -5,  5,  x * std::tanh(std::log1p(std::exp(x))), kX, "t = tanh(ln(1 + e^x)): dx = g (t + x (1 - t^2) sigmoid(x))", g * mish_slope(x))
+FUSED(Selu,       "selu",       "y = 1.0507 (x > 0 ? x : 1.6733 (e^x - 1))", kFloating, -3, 3, kSeluScale * (x > 0 ? x : kSeluAlpha * std::expm1(x)), kY, "dx = g (y > 0 ? 1.0507 : y + 1.7581)", g * selu_slope(y))
+FUSED(Hardsigmoid, "hardsigmoid", "y = min(max(x + 3, 0), 6) / 6", kFloating, -5,  5,  six(x) / 6,                             kX, "dx = |x| < 3 ? g / 6 : 0", where(bends(x), g / 6, number(0, x)))
+FUSED(Hardswish,  "hardswish",  "y = x min(max(x + 3, 0), 6) / 6", kFloating, -5,  5,  x * six(x) / 6,                         kX, "dx = |x| < 3 ? g (x / 3 + 1/2) : x >= 3 ? g : 0", hardswish_gradient(g, x))
 STEPS(Sign,       "sign",       "y = -1, 0 or 1: the sign of x",   kNumbers,  -2,  2,  x > 0 ? 1 : x < 0 ? -1 : x)
 STEPS(Floor,      "floor",      "y = the largest integer <= x",    kFloating, -5,  5,  std::floor(x))
 STEPS(Ceil,       "ceil",       "y = the smallest integer >= x",   kFloating, -5,  5,  std::ceil(x))
@@ -201,17 +252,60 @@ Tensor trunc(const Tensor& x) { return dispatch<Trunc>({}, x); }
 Tensor round(const Tensor& x) { return dispatch<Round>({}, x); }
 
 OpList ops_unary() {
-  return {&op_info<Neg>(),        &op_info<Abs>(),      &op_info<Sign>(),        &op_info<Relu>(),
-          &op_info<Exp>(),        &op_info<Log>(),      &op_info<Sqrt>(),        &op_info<Rsqrt>(),
-          &op_info<Reciprocal>(), &op_info<Square>(),   &op_info<Tanh>(),        &op_info<Sigmoid>(),
-          &op_info<Silu>(),       &op_info<Gelu>(),     &op_info<Erf>(),         &op_info<Sin>(),
-          &op_info<Cos>(),        &op_info<Floor>(),    &op_info<Exp2>(),        &op_info<Expm1>(),
-          &op_info<Log1p>(),      &op_info<Log2>(),     &op_info<Log10>(),       &op_info<Tan>(),
-          &op_info<Asin>(),       &op_info<Acos>(),     &op_info<Atan>(),        &op_info<Sinh>(),
-          &op_info<Cosh>(),       &op_info<Asinh>(),    &op_info<Acosh>(),       &op_info<Atanh>(),
-          &op_info<Erfc>(),       &op_info<GeluTanh>(), &op_info<LogSigmoid>(),  &op_info<Softsign>(),
-          &op_info<Mish>(),       &op_info<Selu>(),     &op_info<Hardsigmoid>(), &op_info<Hardswish>(),
-          &op_info<Ceil>(),       &op_info<Trunc>(),    &op_info<Round>()};
+  return {&op_info<Neg>(),
+          &op_info<Abs>(),
+          &op_info<Sign>(),
+          &op_info<Relu>(),
+          &op_info<Exp>(),
+          &op_info<Log>(),
+          &op_info<Sqrt>(),
+          &op_info<Rsqrt>(),
+          &op_info<Reciprocal>(),
+          &op_info<Square>(),
+          &op_info<Tanh>(),
+          &op_info<Sigmoid>(),
+          &op_info<Silu>(),
+          &op_info<Gelu>(),
+          &op_info<Erf>(),
+          &op_info<Sin>(),
+          &op_info<Cos>(),
+          &op_info<Floor>(),
+          &op_info<Exp2>(),
+          &op_info<Expm1>(),
+          &op_info<Log1p>(),
+          &op_info<Log2>(),
+          &op_info<Log10>(),
+          &op_info<Tan>(),
+          &op_info<Asin>(),
+          &op_info<Acos>(),
+          &op_info<Atan>(),
+          &op_info<Sinh>(),
+          &op_info<Cosh>(),
+          &op_info<Asinh>(),
+          &op_info<Acosh>(),
+          &op_info<Atanh>(),
+          &op_info<Erfc>(),
+          &op_info<GeluTanh>(),
+          &op_info<LogSigmoid>(),
+          &op_info<Softsign>(),
+          &op_info<Mish>(),
+          &op_info<Selu>(),
+          &op_info<Hardsigmoid>(),
+          &op_info<Hardswish>(),
+          &op_info<Ceil>(),
+          &op_info<Trunc>(),
+          &op_info<Round>(),
+          &op_info<Backward<Relu>>(),
+          &op_info<Backward<Tanh>>(),
+          &op_info<Backward<Sigmoid>>(),
+          &op_info<Backward<Silu>>(),
+          &op_info<Backward<Gelu>>(),
+          &op_info<Backward<GeluTanh>>(),
+          &op_info<Backward<LogSigmoid>>(),
+          &op_info<Backward<Mish>>(),
+          &op_info<Backward<Selu>>(),
+          &op_info<Backward<Hardsigmoid>>(),
+          &op_info<Backward<Hardswish>>()};
 }
 
 }  // namespace suiren
