@@ -1,4 +1,4 @@
-"""How cases of an op are drawn: values, and small or large families of inputs. op_table.py makes its lines of them.
+"""How cases of an op are drawn: values, and small or large families of inputs. table/ makes its lines of them.
 
 A family is a pair: small(d) draws one random case for the comparison, large(d, n) a case of about n elements for
 timings; both return (inputs, attributes by the names of the op's fields). Inputs are f64, i64 or bool.

@@ -65,5 +65,5 @@ class Suiren:
         return self.read(answer["outputs"]), self.read(answer["grads"])
 
     def microseconds(self, seconds, backward):
-        """Of the last case again: the median of rounds."""
+        """Of the last case again: the fastest round."""
         return self.ask({"seconds": seconds, "backward": backward})["microseconds"]

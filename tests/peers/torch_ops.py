@@ -3,9 +3,9 @@
 
     python tests/peers/torch_ops.py --runner build/release/peer_op_runner [--cases 8] [--seed 1] [--op matmul]
 
-Draws `cases` cases an op and dtype (op_table.py says how), lays each input out in its own way (row-major, from an odd
+Draws `cases` cases an op and dtype (table/ says how), lays each input out in its own way (row-major, from an odd
 element on, transposed, sliced, broadcast), and compares outputs and gradients element by element. Prints a line an op
-and every difference; one that op_table.py explains, or where torch's f32 is farther from its own f64 than ours, is
+and every difference; one that tests/peers/table explains, or where torch's f32 is farther from its own f64 than ours, is
 counted as explained. Exits 1 on a difference that is not, and when an op has neither a line nor a reason for none.
 Needs PyPI torch and numpy.
 """
@@ -21,7 +21,7 @@ import torch
 
 from op_cases import Draw
 from op_process import DTYPES, Refused, Suiren
-from op_table import TABLE, reason_without
+from table import TABLE, reason_without
 
 ap = argparse.ArgumentParser()
 ap.add_argument("--runner", default="build/release/peer_op_runner")
@@ -194,9 +194,9 @@ def report(names, missing, ahead):
             if name not in TABLE and reason_without(name):
                 print(f"no counterpart: {name}: {reason_without(name)}")
         for name in missing:
-            print(f"MISSING: {name} has no line in op_table.py and no reason for none")
+            print(f"MISSING: {name} has no line in tests/peers/table and no reason for none")
         for name in ahead:
-            print(f"MISSING: op_table.py has {name}, suiren has not")
+            print(f"MISSING: tests/peers/table has {name}, suiren has not")
     total = lambda what: sum(getattr(c, what) for c in counts.values())
     print(f"{len(counts)} ops, {total('cases')} cases: {total('values')} outputs and {total('grads')} gradients compared with torch "
           f"{torch.__version__}; {total('explained')} differences explained, {total('wrong')} not")
