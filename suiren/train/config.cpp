@@ -292,7 +292,7 @@ std::vector<std::string> changed_settings(const Settings& before, const Settings
   for (const auto& [key, value] : now) {
     if (key == "output" || key.starts_with("eval.") || key.starts_with("checkpoint.")) continue;
     const auto old =
-        std::find_if(before.begin(), before.end(), [&](const auto& s) { return s.first == key; });
+        std::find_if(before.begin(), before.end(), [&, k = key](const auto& s) { return s.first == k; });
     const std::string was = old == before.end() ? "(absent)" : old->second;
     if (was != value)
       changes.push_back(

@@ -25,6 +25,19 @@ TEST(Threads, EveryItemOnceForAnyThreadCount) {
   set_thread_count(available_cpus());
 }
 
+TEST(Threads, TasksAreHandedOutOnceHoweverShort) {
+  set_thread_count(4);
+  constexpr int64_t kTasks = 300000;
+  for (int round = 0; round < 4; ++round) {
+    std::vector<std::atomic<uint8_t>> seen(kTasks);
+    parallel_tasks(kTasks, [&](int64_t i) { ++seen[static_cast<size_t>(i)]; });
+    int64_t wrong = 0;
+    for (auto& s : seen) wrong += s.load() != 1;
+    EXPECT_EQ(wrong, 0);
+  }
+  set_thread_count(available_cpus());
+}
+
 TEST(Threads, ExceptionsReachTheCaller) {
   set_thread_count(3);
   EXPECT_THROW(parallel_tasks(50,
