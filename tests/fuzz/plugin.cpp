@@ -20,7 +20,7 @@ void parse(Bytes bytes) {
   std::memcpy(&size, bytes.data(), 2);
   std::memcpy(&minor, bytes.data() + 2, 2);
   std::memcpy(&present, bytes.data() + 4, 4);
-  const std::string kind(text_of(bytes.subspan(8)));
+  const std::string rest(text_of(bytes.subspan(8))), kind = rest.c_str();  // a chip's kind ends at a NUL
 
   sr_backend full{};
   full.struct_size = size;

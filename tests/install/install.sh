@@ -20,7 +20,7 @@ stray=$(grep -vE '^((typeinfo( name)?|vtable) for )?suiren::' <<<"$shown" | grep
 
 "$prefix/bin/suiren" --version
 "$(dirname "$0")/hardening.sh" "$prefix/bin/suiren" "$library"
-object=$(find "$build/CMakeFiles" -name 'file.cpp.o' | head -1)
+object=$(find "$build/CMakeFiles" -name file.cpp.o -print -quit)
 if [[ $(uname -m) == x86_64 && -n $object ]]; then
   readelf -nW "$object" | grep -qE 'x86 feature: .*IBT.*SHSTK' || fail "objects are not compiled for Intel CET"
 fi
