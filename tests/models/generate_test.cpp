@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <set>
 
 #include "tests/models/support.h"
 
@@ -72,6 +73,15 @@ TEST(Generate, ASeedGivesOneText) {
   EXPECT_EQ(generate(model, longer, o).ids, std::vector<int64_t>(a.begin() + 8, a.end()));
   o.max_tokens = 20, o.sampling.seed = 12;
   EXPECT_NE(generate(model, some_ids(5, 97), o).ids, a);
+}
+
+TEST(Generate, EveryPositionDrawsANumberOfItsOwn) {
+  const Transformer model(small_config(), 1);
+  GenerateOptions o;
+  o.max_tokens = 20, o.ignore_eos = true;
+  o.sampling.temperature = 1e6;  // all ids alike: the draw alone decides
+  const auto ids = generate(model, some_ids(5, 97), o).ids;
+  EXPECT_GE(std::set<int64_t>(ids.begin(), ids.end()).size(), 10u);
 }
 
 TEST(Generate, EndTokensOfAFolder) {
