@@ -121,7 +121,9 @@ int64_t rounded_capacity(int64_t bytes) {
 sr_backend complete_table(const sr_backend* from, const std::string& where) {
   SR_CHECK_AS(kDevice, from, "plug-in {} declined this host", where);
   sr_backend table{};
-  std::memcpy(&table, from, std::min<size_t>(from->struct_size, sizeof table));
+  // A field exists only when all of it does: never half a pointer.
+  const size_t size = std::min<size_t>(from->struct_size, sizeof table);
+  std::memcpy(&table, from, size / sizeof(void*) * sizeof(void*));
   for (const auto& [name, at] : kRequired) {
     const void* entry = nullptr;
     std::memcpy(&entry, reinterpret_cast<const char*>(&table) + at, sizeof entry);
