@@ -1,6 +1,5 @@
 #include "suiren/base/threads.h"
 
-#include <immintrin.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -23,7 +22,14 @@ namespace {
 constexpr int kSpins = 4000;  // about 50 us: longer than the gap between two kernels of a step
 thread_local bool inside_region = false;
 
-void relax() { _mm_pause(); }
+// Tells the core that this is a loop that waits.
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
 // Workers wait for `generation` to move, run job(thread), and count themselves out.
 class Pool {

@@ -143,8 +143,8 @@ class ColumnSums {
   int64_t width_;
   Loops rest_, runs_;
   int64_t sequences_ = 1, sequence_step_ = 0, run_ = 1, run_step_ = 0;
-  decltype(&N_SSE4::sum_columns) sum_columns_ = SUIREN_PICK(sum_columns);
-  decltype(&N_SSE4::add_row) add_ = SUIREN_PICK(add_row);
+  void (*sum_columns_)(const float*, int64_t, int64_t, float*, int64_t) = SUIREN_PICK(sum_columns);
+  void (*add_)(float*, const float*, int64_t) = SUIREN_PICK(add_row);
 };
 
 // In the type itself; bf16 and f16 in f32. NaN wins.

@@ -8,6 +8,11 @@
 #define HWY_DISABLE_PCLMUL_AES
 #endif
 
+// Elsewhere the one level that every CPU of the kind has: NEON, or vectors in plain C++.
+#if !defined(__x86_64__) && !defined(HWY_COMPILE_ONLY_STATIC)
+#define HWY_COMPILE_ONLY_STATIC
+#endif
+
 /// The copy of `name` (a function or a constant table in HWY_NAMESPACE) for this machine.
 #if defined(__x86_64__)
 #define SUIREN_PICK(name)                                   \
