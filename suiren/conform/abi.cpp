@@ -12,7 +12,8 @@ namespace suiren::conform {
 namespace {
 
 std::string one_symbol(const Probe& p) {
-  if (!p.target.is_file) skip("{} was named by its kind; give the path of its .so to have its symbols read", p.target.name);
+  if (!p.target.is_file)
+    skip("{} was named by its kind; give the path of its .so to have its symbols read", p.target.name);
   const auto names = exported_symbols(p.target.name);
   require(names.size() == 1 && names[0] == "suiren_plugin_entry_v1",
           "exports {} symbols, expected suiren_plugin_entry_v1 alone: {}", names.size(),

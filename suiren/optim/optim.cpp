@@ -40,8 +40,9 @@ void Optimizer::load_state_dict(const NamedTensors& state, int64_t steps) {
              found->second.shape(), own.dtype(), own.shape());
   }
   for (const auto& [name, tensor] : given)
-    SR_CHECK(std::any_of(state_.begin(), state_.end(), [&, n = name](const auto& own) { return own.first == n; }),
-             "the optimizer's state holds {}, which this optimizer does not have", name);
+    SR_CHECK(
+        std::any_of(state_.begin(), state_.end(), [&, n = name](const auto& own) { return own.first == n; }),
+        "the optimizer's state holds {}, which this optimizer does not have", name);
   const NoGrad off;
   for (const auto& [name, own] : state_) assign(own, given.at(name).to(own.device()));
   steps_ = steps;

@@ -37,7 +37,8 @@ void parse(Bytes bytes) {
 
   const sr_backend complete = complete_table(reinterpret_cast<const sr_backend*>(table.get()), "input");
   if (!complete.op_run || !complete.kind || complete.kind != kind) broken("a table lacks what it must have");
-  if (size < offsetof(sr_backend, kernel_at) + sizeof complete.kernel_at && complete.kernel_at) broken("a function beyond struct_size was taken");
+  if (size < offsetof(sr_backend, kernel_at) + sizeof complete.kernel_at && complete.kernel_at)
+    broken("a function beyond struct_size was taken");
 }
 
 const Target target("plugin", parse);
