@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "suiren/conform/chip.h"
+#include "suiren/core/backend.h"
 #include "suiren/core/op.h"
 
 namespace suiren::conform {
@@ -60,6 +62,9 @@ Report run(const Options& options) {
     return options.only.empty() || has(group) || has(group + "/" + check);
   };
   const Target target = parse_target(options.target);
+  SR_CHECK_AS(kNotFound, !target.is_file || std::filesystem::exists(options.target),
+              "there is no plug-in {}; check the path", options.target);
+  if (!target.is_file) find_backend(options.target);  // an unknown name is an error that lists the known ones
   Report report{options.target, "", {}};
   const Result who = run_guarded({"open", "the chip opens", "打开芯片", introduce}, target, options.silence);
   if (who.outcome == Outcome::kPass) report.version = who.detail;
@@ -67,6 +72,7 @@ Report run(const Options& options) {
     report.results.push_back(who);
     report.results.back().group = "abi";
     if (options.finished) options.finished(report.results.back());
+    return report;  // nothing can be asked of a chip that does not open
   }
   for (const Group& g : kGroups)
     for (const Check& check : g.checks()) {

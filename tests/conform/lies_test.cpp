@@ -126,7 +126,8 @@ TEST(Conform, PassesTheCpu) {
 
 TEST(Conform, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(conform("cpu", "memory/leeks").status, 2);
-  EXPECT_EQ(conform("/nonexistent/chip.so", "abi/table").status, 1);
+  EXPECT_EQ(conform("/nonexistent/chip.so", "abi/table").status, 2);
+  EXPECT_EQ(conform("nochip", "abi/table").status, 2);
 }
 
 }  // namespace
