@@ -3,7 +3,7 @@
 
     python bench/ops.py --runner build/release/peer_op_runner [--op softmax] [--name DATE-CPU] [--seconds 0.1] [--pairs 2]
 
-Both sides run on the same number of threads, in turns; a figure is the fastest of all rounds of about 2 ms, which other
+Both sides run on the same number of threads, in turns; a figure is the fastest of all rounds of at least 0.2 ms, which other
 work on the machine disturbs least. What is timed and what torch calls it stands in tests/peers/table. A torch optimizer is its fused form,
 attention is scaled_dot_product_attention, lstm and gru are its layers. Prints a table and what falls short of the goals
 (memory-bound ops at most 1.2 times torch's time, others at most 3 times, half of all faster); with --name also writes
@@ -48,7 +48,7 @@ def seconds_of(calls, f):
 
 def torch_microseconds(call):
     """As the runner counts."""
-    calls = min(max(int(2e-3 / min(seconds_of(1, call), seconds_of(1, call))), 1), 1000)
+    calls = min(max(int(2e-4 / min(seconds_of(1, call), seconds_of(1, call))), 1), 1000)
     rounds, begin = [], time.perf_counter()
     while len(rounds) < 3 or time.perf_counter() - begin < args.seconds:
         rounds.append(seconds_of(calls, call))
@@ -98,17 +98,17 @@ class Timed:
 def measure():
     suiren = Suiren(args.runner, args.threads)
     names = suiren.ask({"ops": True})["ops"]
-    for op, row in TABLE.items():
-        if op not in names or args.op and op not in args.op:
-            continue
-        for variant, draw in row.large.items():
-            for n in args.sizes:
-                try:
-                    for backward, ours, theirs in Timed(suiren, row, draw, n).figures():
-                        yield dict(op=op, variant=variant, backward=backward, elements=n, suiren_us=round(ours, 1),
-                                   torch_us=round(theirs, 1), ratio=round(ours / theirs, 3))
-                except (Refused, RuntimeError) as e:
-                    print(f"{op} {variant} {n}: {e}", file=sys.stderr)
+    calls = [(op, variant) for op, row in TABLE.items() for variant in row.large
+             if op in names and (not args.op or op in args.op)]
+    for n in args.sizes:
+        for op, variant in calls:
+            row = TABLE[op]
+            try:
+                for backward, ours, theirs in Timed(suiren, row, row.large[variant], n).figures():
+                    yield dict(op=op, variant=variant, backward=backward, elements=n, suiren_us=round(ours, 1),
+                               torch_us=round(theirs, 1), ratio=round(ours / theirs, 3))
+            except (Refused, RuntimeError) as e:
+                print(f"{op} {variant} {n}: {e}", file=sys.stderr)
     suiren.close()
 
 
@@ -135,15 +135,19 @@ def summary(results):
 def main():
     load, results = os.getloadavg()[0], []
     print(f"{'op':<44}{'elements':>10}{'suiren us':>13}{'torch us':>13}{'ratio':>8}")
-    for r in measure():
-        results.append(r)
-        print(f"{label(r):<44}{r['elements']:>10}{r['suiren_us']:>13.1f}{r['torch_us']:>13.1f}{r['ratio']:>8.2f}"
-              + (" *" if r["ratio"] > LIMIT[TABLE[r["op"]].memory] else ""), flush=True)
+    try:
+        for r in measure():
+            results.append(r)
+            print(f"{label(r):<44}{r['elements']:>10}{r['suiren_us']:>13.1f}{r['torch_us']:>13.1f}{r['ratio']:>8.2f}"
+                  + (" *" if r["ratio"] > LIMIT[TABLE[r["op"]].memory] else ""), flush=True)
+    except KeyboardInterrupt:
+        print("interrupted: what follows is of the calls so far")
     counts = summary(results)
     print(json.dumps(counts))
     if args.name:
         cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-        head = dict(cpu=cpu, threads=args.threads, torch=torch.__version__, dtype="f32", load_before=round(load, 2), **counts)
+        head = dict(cpu=cpu, threads=args.threads, torch=torch.__version__, dtype="f32", load_before=round(load, 2),
+                    load_after=round(os.getloadavg()[0], 2), **counts)
         lines = ",\n".join(json.dumps(r) for r in results)
         text = json.dumps(head)[:-1] + f', "results": [\n{lines}\n]}}\n'
         (ROOT / f"bench/results/{args.name}-ops.json").write_text(text)

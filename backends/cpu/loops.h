@@ -53,12 +53,47 @@ struct Reduction {
   }
 };
 
+/// True when neighbouring results come from neighbouring elements of x: then rows are read whole, in their
+/// order.
+inline bool side_by_side(const Reduction& r) {
+  const Loops kept = r.kept.merged(), reduced = r.reduced.merged();
+  return kept.dims[kept.rank - 1] >= 16 && kept.strides[kept.rank - 1] == 1 && reduced.count > 1 &&
+         reduced.strides[reduced.rank - 1] != 1;
+}
+/// body(offset in x, index of the result, n) for runs of at most kColumnRun neighbouring results, kept
+/// (merged) as side_by_side says; each reduces `count` elements.
+inline constexpr int64_t kColumnRun = 256;
+template <class Body>
+void for_column_runs(const Loops& kept, int64_t count, Body body) {
+  const int64_t width = kept.dims[kept.rank - 1], runs = (width + kColumnRun - 1) / kColumnRun;
+  Loops outside = kept;
+  --outside.rank;
+  outside.count = kept.count / width;
+  const int64_t work = std::max<int64_t>(1, count * std::min(width, kColumnRun));
+  parallel_for(outside.count * runs, std::max<int64_t>(1, kGrainMath / work),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t o = i / runs, j = i % runs * kColumnRun;
+                   body(outside.offset(o) + j, o * width + j, std::min(kColumnRun, width - j));
+                 }
+               });
+}
+
 /// y[o] = fold over the reduced elements, one element after another.
 template <class T, class Y, class Fold>
 void fold_each(const Call& c, const Reduction& r) {
   const T* x = c.in(0).data<T>();
   Y* y = c.out(0).data<Y>();
   const Loops reduced = r.reduced.merged();
+  if (side_by_side(r))
+    return for_column_runs(r.kept.merged(), reduced.count, [&](int64_t at, int64_t o, int64_t n) {
+      Fold folds[kColumnRun] = {};
+      for (int64_t k = 0; k < reduced.count; ++k) {
+        const T* row = x + at + reduced.offset(k);
+        for (int64_t j = 0; j < n; ++j) folds[j].take(row[j]);
+      }
+      for (int64_t j = 0; j < n; ++j) y[o + j] = convert<Y>(folds[j].value);
+    });
   const int64_t n = reduced.dims[reduced.rank - 1], step = reduced.strides[reduced.rank - 1];
   Loops runs = reduced;
   --runs.rank;

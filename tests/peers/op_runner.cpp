@@ -117,7 +117,7 @@ void time(const Case& c, double seconds, bool backward) {
     if (backward) gradients_of(c, outputs);
   };
   const double first = seconds_of(1, call), again = std::min(first, seconds_of(1, call));
-  const int calls = std::clamp(static_cast<int>(2e-3 / again), 1, 1000);
+  const int calls = std::clamp(static_cast<int>(2e-4 / again), 1, 1000);
   std::vector<double> rounds;
   const auto begin = Clock::now();
   do rounds.push_back(seconds_of(calls, call));

@@ -125,6 +125,44 @@ void binary_row(const float* a, bool repeat_a, const float* b, bool repeat_b, fl
   }
 }
 
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+// a - trunc(a / b) b and what follows from it. The quotient is off by one at most and the rest is exact, as
+// long as the quotient has few bits; what else there is (and infinities, NaN, b = 0) goes through the C
+// library.
+template <int F>
+HWY_INLINE V divided_vector(V a, V b) {
+  const V zero = hn::Zero(F32()), q = hn::Trunc(hn::Div(a, b)), size = hn::Abs(b);
+  const M usual = hn::And(hn::Lt(hn::Abs(q), set(4194304.0f)), hn::Lt(size, hn::Inf(F32())));
+  const V sign = hn::CopySign(set(1.0f), a);
+  V r = hn::Mul(hn::NegMulAdd(q, b, a), sign);  // as if a were not negative
+  r = hn::Add(r, hn::IfThenElseZero(hn::Lt(r, zero), size));
+  r = hn::Sub(r, hn::IfThenElseZero(hn::Ge(r, size), size));
+  r = hn::CopySign(r, a);
+  const V below = hn::IfThenElseZero(
+      hn::And(hn::Ne(r, zero), hn::Lt(hn::Mul(sign, hn::CopySign(set(1.0f), b)), zero)), set(1.0f));
+  V y = r;
+  if constexpr (F == kRemainder) y = hn::IfThenElse(hn::Ne(below, zero), hn::Add(r, b), r);
+  if constexpr (F == kFloorDivide) y = hn::Round(hn::Sub(hn::Div(hn::Sub(a, r), b), below));
+  if (HWY_LIKELY(hn::AllTrue(F32(), usual))) return y;
+  HWY_ALIGN float as[hn::MaxLanes(F32())], bs[hn::MaxLanes(F32())];
+  hn::Store(a, F32(), as), hn::Store(b, F32(), bs);
+  for (int64_t i = 0; i < width(); ++i) as[i] = scalar<F>(as[i], bs[i]);
+  return hn::Load(F32(), as);
+}
+template <int F>
+void divided_row(const float* a, bool repeat_a, const float* b, bool repeat_b, float* y, int64_t n) {
+  const V first_a = set(*a), first_b = set(*b);
+  for_vectors(n, [=](auto in, auto out) SUIREN_STEP {
+    out(divided_vector<F>(repeat_a ? first_a : in(a), repeat_b ? first_b : in(b)), y);
+  });
+}
+#else
+template <int F>
+void divided_row(const float* a, bool repeat_a, const float* b, bool repeat_b, float* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = scalar<F>(a[repeat_a ? 0 : i], b[repeat_b ? 0 : i]);
+}
+#endif
+
 // Functions without vector form.
 template <int F>
 void scalar_row(const float* a, bool repeat_a, const float* b, bool repeat_b, float* y, int64_t n) {
@@ -133,9 +171,9 @@ void scalar_row(const float* a, bool repeat_a, const float* b, bool repeat_b, fl
 
 using RowFunction = void (*)(const float*, bool, const float*, bool, float*, int64_t);
 constexpr RowFunction binary_rows[kBinaryCount] = {
-    binary_row<kAdd>,       binary_row<kSub>,         binary_row<kMul>,   binary_row<kDiv>,
-    binary_row<kMaximum>,   binary_row<kMinimum>,     scalar_row<kPow>,   scalar_row<kFmod>,
-    scalar_row<kRemainder>, scalar_row<kFloorDivide>, binary_row<kAtan2>, binary_row<kHypot>,
+    binary_row<kAdd>,        binary_row<kSub>,          binary_row<kMul>,   binary_row<kDiv>,
+    binary_row<kMaximum>,    binary_row<kMinimum>,      scalar_row<kPow>,   divided_row<kFmod>,
+    divided_row<kRemainder>, divided_row<kFloorDivide>, binary_row<kAtan2>, binary_row<kHypot>,
     binary_row<kPrelu>};
 
 }  // namespace

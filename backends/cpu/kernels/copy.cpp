@@ -133,7 +133,9 @@ void arange(const Call& c, void*) {
   const Operand out = c.out(0);
   visit_dtype(dtype_of_operand(out.dtype()), [&]<class T>() {
     T* y = out.data<T>();
-    for (int64_t i = 0; i < out.numel(); ++i) y[i] = convert<T>(first + static_cast<double>(i) * step);
+    parallel_for(out.numel(), kGrainCheap, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) y[i] = convert<T>(first + static_cast<double>(i) * step);
+    });
   });
 }
 

@@ -304,24 +304,23 @@ class RealPlan {
   void forward(int64_t W, T scale, X x, Y y) const {
     const int64_t h = plan_->length();
     Signals<T>&z = kept<T>(kData, h * W), &room = kept<T>(kOther, h * W);
-    for (int64_t k = 0; k < h; ++k)
-      for (int64_t w = 0; w < W; ++w) {
-        z.r[static_cast<size_t>(k * W + w)] = x(w, even_ ? 2 * k : k);
-        z.i[static_cast<size_t>(k * W + w)] = even_ ? x(w, 2 * k + 1) : T(0);
-      }
+    tiled(h, W, [&](int64_t k, int64_t w) {
+      z.r[static_cast<size_t>(k * W + w)] = x(w, even_ ? 2 * k : k);
+      z.i[static_cast<size_t>(k * W + w)] = even_ ? x(w, 2 * k + 1) : T(0);
+    });
     plan_->run(z, room, W);
-    for (int64_t k = 0; k <= n_ / 2; ++k)
-      for (int64_t w = 0; w < W; ++w) {
-        const auto a = static_cast<size_t>(k % h * W + w), b = static_cast<size_t>((h - k) % h * W + w);
-        T re = z.r[a], im = z.i[a];
-        if (even_) {  // (z_k + conj z_{h-k}) / 2 - i w^k (z_k - conj z_{h-k}) / 2
-          const T sr = (z.r[a] + z.r[b]) / 2, si = (z.i[a] - z.i[b]) / 2, dr = (z.r[a] - z.r[b]) / 2,
-                  di = (z.i[a] + z.i[b]) / 2;
-          const T c = cos(k), s = sin(k);
-          re = sr + di * c - dr * s, im = si - dr * c - di * s;
-        }
-        y(w, k, scale * re, k == 0 || 2 * k == n_ ? T(0) : scale * im);
+    tiled(n_ / 2 + 1, W, [&](int64_t k, int64_t w) {
+      const int64_t at_k = k == h ? 0 : k, mirror = k == 0 || k == h ? 0 : h - k;
+      const auto a = static_cast<size_t>(at_k * W + w), b = static_cast<size_t>(mirror * W + w);
+      T re = z.r[a], im = z.i[a];
+      if (even_) {  // (z_k + conj z_{h-k}) / 2 - i w^k (z_k - conj z_{h-k}) / 2
+        const T sr = (z.r[a] + z.r[b]) / 2, si = (z.i[a] - z.i[b]) / 2, dr = (z.r[a] - z.r[b]) / 2,
+                di = (z.i[a] + z.i[b]) / 2;
+        const T c = cos(k), s = sin(k);
+        re = sr + di * c - dr * s, im = si - dr * c - di * s;
       }
+      y(w, k, scale * re, k == 0 || 2 * k == n_ ? T(0) : scale * im);
+    });
   }
 
   // W rows: x(w, k, part) -> y(w, t), scaled.
@@ -330,30 +329,37 @@ class RealPlan {
     const int64_t h = plan_->length(), M = n_ / 2 + 1;
     // Parts exchanged: the inverse is a forward transform then.
     Signals<T>&z = kept<T>(kData, h * W), &room = kept<T>(kOther, h * W);
-    for (int64_t k = 0; k < h; ++k)
-      for (int64_t w = 0; w < W; ++w) {
-        const auto at = static_cast<size_t>(k * W + w);
-        const auto im = [&](int64_t j) { return j == 0 || 2 * j == n_ ? T(0) : x(w, j, 1); };
-        if (!even_) {
-          const bool mirrored = k >= M;
-          z.i[at] = x(w, mirrored ? n_ - k : k, 0), z.r[at] = mirrored ? -im(n_ - k) : im(k);
-          continue;
-        }
-        // (x_k + conj x_{h-k}) + i w^-k (x_k - conj x_{h-k})
-        const T sr = x(w, k, 0) + x(w, h - k, 0), si = im(k) - im(h - k), dr = x(w, k, 0) - x(w, h - k, 0),
-                di = im(k) + im(h - k);
-        const T c = cos(k), s = sin(k);
-        z.i[at] = sr - di * c - dr * s, z.r[at] = si + dr * c - di * s;
+    tiled(h, W, [&](int64_t k, int64_t w) {
+      const auto at = static_cast<size_t>(k * W + w);
+      const auto im = [&](int64_t j) { return j == 0 || 2 * j == n_ ? T(0) : x(w, j, 1); };
+      if (!even_) {
+        const bool mirrored = k >= M;
+        z.i[at] = x(w, mirrored ? n_ - k : k, 0), z.r[at] = mirrored ? -im(n_ - k) : im(k);
+        return;
       }
+      // (x_k + conj x_{h-k}) + i w^-k (x_k - conj x_{h-k})
+      const T sr = x(w, k, 0) + x(w, h - k, 0), si = im(k) - im(h - k), dr = x(w, k, 0) - x(w, h - k, 0),
+              di = im(k) + im(h - k);
+      const T c = cos(k), s = sin(k);
+      z.i[at] = sr - di * c - dr * s, z.r[at] = si + dr * c - di * s;
+    });
     plan_->run(z, room, W);
-    for (int64_t t = 0; t < n_; ++t)
-      for (int64_t w = 0; w < W; ++w) {
-        const auto at = static_cast<size_t>((even_ ? t / 2 : t) * W + w);
-        y(w, t, scale * (even_ && t % 2 ? z.r[at] : z.i[at]));
-      }
+    tiled(n_, W, [&](int64_t t, int64_t w) {
+      const auto at = static_cast<size_t>((even_ ? t / 2 : t) * W + w);
+      y(w, t, scale * (even_ && t % 2 ? z.r[at] : z.i[at]));
+    });
   }
 
  private:
+  // body(k, w) for k < n, w < W, a few k at a time: rows and signals run across each other, and a tile of
+  // both stays in the first-level cache.
+  template <class Body>
+  static void tiled(int64_t n, int64_t W, Body body) {
+    constexpr int64_t kTile = 16;
+    for (int64_t first = 0; first < n; first += kTile)
+      for (int64_t w = 0; w < W; ++w)
+        for (int64_t k = first; k < std::min(n, first + kTile); ++k) body(k, w);
+  }
   T cos(int64_t k) const { return whole_->circle().cos[static_cast<size_t>(k)]; }
   T sin(int64_t k) const { return whole_->circle().sin[static_cast<size_t>(k)]; }
   int64_t n_;

@@ -31,6 +31,47 @@ float sum_row(const float* x, int64_t n) {
 }
 float max_row(const float* x, int64_t n) { return row_max(x, n); }
 
+// y[j] = the largest (smallest) of x[0][j], x[1][j], ...; NaN wins.
+template <bool kLargest>
+HWY_INLINE void extremum_columns(const float* x, int64_t step, int64_t rows, float* y, int64_t n) {
+  constexpr int kVectors = 8;
+  const int64_t w = width();
+  const auto meet = [](V a, V b) SUIREN_STEP { return kLargest ? max_nan(a, b) : min_nan(a, b); };
+  int64_t j = 0;
+  for (; j + kVectors * w <= n; j += kVectors * w) {
+    V m[kVectors];
+    for (int v = 0; v < kVectors; ++v) m[v] = load(x + j + v * w);
+    for (int64_t i = 1; i < rows; ++i)
+      for (int v = 0; v < kVectors; ++v) m[v] = meet(m[v], load(x + i * step + j + v * w));
+    for (int v = 0; v < kVectors; ++v) store(m[v], y + j + v * w);
+  }
+  for_vectors(n - j, [=](auto in, auto out) SUIREN_STEP {
+    V m = in(x + j);
+    for (int64_t i = 1; i < rows; ++i) m = meet(m, in(x + i * step + j));
+    out(m, y + j);
+  });
+}
+void max_columns(const float* x, int64_t step, int64_t rows, float* y, int64_t n) {
+  extremum_columns<true>(x, step, rows, y, n);
+}
+void min_columns(const float* x, int64_t step, int64_t rows, float* y, int64_t n) {
+  extremum_columns<false>(x, step, rows, y, n);
+}
+// The row as columns of kLanes, then those.
+float min_row(const float* x, int64_t n) {
+  constexpr int64_t kLanes = 64;
+  float lanes[kLanes];
+  const int64_t rows = n / kLanes, first = rows ? 0 : 1;
+  float least = x[0];
+  const auto meet = [&](float v) { least = std::isnan(least) || least < v ? least : v; };
+  if (rows) {
+    extremum_columns<false>(x, kLanes, rows, lanes, kLanes);
+    for (const float v : lanes) meet(v);
+  }
+  for (int64_t i = std::max(first, rows * kLanes); i < n; ++i) meet(x[i]);
+  return least;
+}
+
 // sum[j] = x[0][j] + x[1][j] + ...: rows `step` elements apart, read in runs of several cache lines.
 void sum_columns(const float* x, int64_t step, int64_t rows, float* sum, int64_t n) {
   constexpr int kVectors = 8;
@@ -204,20 +245,38 @@ Reason accepts_mean(const Call& c) {
   return c.in(0).dtype() == SR_F32 || c.in(0).dtype() == SR_F64 ? nullptr : "dtype";
 }
 
+// Over rows without gaps; a single long one in blocks.
+void extremum_rows(const float* x, const Loops& kept, int64_t n, float* y,
+                   float (*row)(const float*, int64_t)) {
+  if (kept.count > 1 || n <= 8 * kBlock)
+    return parallel_for(kept.count, std::max<int64_t>(1, kGrainCheap / n), [&](int64_t b, int64_t e) {
+      for (int64_t o = b; o < e; ++o) y[o] = row(x + kept.offset(o), n);
+    });
+  std::vector<float> blocks(static_cast<size_t>((n + kBlock - 1) / kBlock));
+  parallel_for(static_cast<int64_t>(blocks.size()), 8, [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; ++i)
+      blocks[static_cast<size_t>(i)] = row(x + i * kBlock, std::min(kBlock, n - i * kBlock));
+  });
+  *y = row(blocks.data(), static_cast<int64_t>(blocks.size()));
+}
+
 template <bool kLargest>
 void extremum(const Call& c, void*) {
   const Reduction r(c);
   const DType dtype = dtype_of_operand(c.in(0).dtype());
   if (r.kept.count == 0) return;
-  const Loops merged = r.reduced.merged();
-  if (kLargest && dtype == kF32 && merged.rank == 1 && merged.strides[0] == 1) {
+  const Loops merged = r.reduced.merged(), kept = r.kept.merged();
+  const bool lines = dtype == kF32 && merged.rank == 1 && merged.count > 0;
+  if (lines && merged.strides[0] == 1)
+    return extremum_rows(c.in(0).data<float>(), r.kept, merged.count, c.out(0).data<float>(),
+                         kLargest ? SUIREN_PICK(max_row) : SUIREN_PICK(min_row));
+  if (lines && side_by_side(r)) {
+    const auto columns = kLargest ? SUIREN_PICK(max_columns) : SUIREN_PICK(min_columns);
     const float* x = c.in(0).data<float>();
     float* y = c.out(0).data<float>();
-    const auto row = SUIREN_PICK(max_row);
-    return parallel_for(r.kept.count, std::max<int64_t>(1, kGrainCheap / merged.count),
-                        [&](int64_t b, int64_t e) {
-                          for (int64_t o = b; o < e; ++o) y[o] = row(x + r.kept.offset(o), merged.count);
-                        });
+    return for_column_runs(kept, merged.count, [&](int64_t at, int64_t o, int64_t n) {
+      columns(x + at, merged.strides[0], merged.count, y + o, n);
+    });
   }
   visit_dtype(dtype, [&]<class T>() {
     if constexpr (!std::is_same_v<T, bool>) fold_each<T, T, Extremum<T, kLargest>>(c, r);

@@ -48,13 +48,13 @@ struct Ge {
 struct And {
   template <class T>
   static bool of(T a, T b) {
-    return a != T(0) && b != T(0);
+    return int(a != T(0)) & int(b != T(0));  // no jump, so that the loop can be vectors
   }
 };
 struct Or {
   template <class T>
   static bool of(T a, T b) {
-    return a != T(0) || b != T(0);
+    return int(a != T(0)) | int(b != T(0));
   }
 };
 
@@ -89,7 +89,10 @@ void compare(const Call& c, void*) {
 void logical_not(const Call& c, void*) {
   const Walk walk({c.out(0), c.in(0)}, {1, 1});
   walk.run(kGrainCheap, [](int64_t n, char* const* p, const int64_t* s) {
-    for (int64_t i = 0; i < n; ++i) p[0][i] = p[1][i * s[1]] == 0;
+    const char* const x = p[1];
+    char* const y = p[0];
+    const int64_t step = s[1];
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i * step] == 0;
   });
 }
 

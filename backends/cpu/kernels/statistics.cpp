@@ -126,13 +126,23 @@ void variance(const Call& c, void*) {
   });
 }
 
-// In f64 (integers modulo 2^64): element k goes to chain k % kChains of its run, the chains are multiplied in
-// ascending order.
+template <class C>
+struct Product {
+  C value = 1;
+  template <class T>
+  void take(T x) {
+    value *= static_cast<C>(convert<std::conditional_t<is_half<T>, float, T>>(x));
+  }
+};
+// In f64 (integers modulo 2^64): down columns one after another; else element k goes to chain k % kChains of
+// its run, and the chains are multiplied in ascending order.
 template <class T>
 void products(const Call& c, const Reduction& r) {
   using C = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
   using Y = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
   const auto wide = [](T x) { return static_cast<C>(convert<std::conditional_t<is_half<T>, float, T>>(x)); };
+  if constexpr (std::is_floating_point_v<C>)
+    if (side_by_side(r)) return fold_each<T, Y, Product<C>>(c, r);
   const T* x = c.in(0).data<T>();
   Y* y = c.out(0).data<Y>();
   const Loops reduced = r.reduced.merged();
