@@ -7,6 +7,10 @@
 
 #include "suiren/core/tensor.h"
 
+namespace suiren::data {
+struct ImportOptions;
+}
+
 namespace suiren::cli {
 
 /// Options that every command takes, before or after its name.
@@ -32,6 +36,9 @@ void add_completion(CLI::App& app, Globals& g);
 /// A subcommand with its examples under the help text.
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,
                       const std::string& examples);
+
+/// --template, --document-separator and --lossy, for the commands that read people's files (data.cpp).
+void add_import_options(CLI::App& command, data::ImportOptions& to);
 
 /// "1,2,3" -> ids. Error{kInvalid} names the entry that is no id.
 std::vector<int64_t> parse_ids(const std::string& text);

@@ -47,6 +47,14 @@ void build(Args& a, const Globals& g) {
 
 }  // namespace
 
+void add_import_options(CLI::App& command, data::ImportOptions& to) {
+  command.add_option("--template", to.json_template,
+                     "how a JSON record becomes text, as in '{title}\\n{author}\\n{paragraphs}'");
+  command.add_option("--document-separator", to.separator,
+                     "a line that parts text documents (default: blank lines)");
+  command.add_flag("--lossy", to.lossy, "read bytes that are not UTF-8 as U+FFFD");
+}
+
 void add_data(CLI::App& app, Globals& g) {
   CLI::App* c = add_command(app, "data", "documents to token shards", "");
   c->require_subcommand(1);
@@ -59,15 +67,11 @@ void add_data(CLI::App& app, Globals& g) {
   b->add_option("--tokenizer", a.tokenizer, "a tokenizer.json, or a folder that holds one")->required();
   b->add_option("--input", a.build.inputs, "files and folders: .txt .jsonl .json, also .zst and .gz")
       ->required();
-  b->add_option("--template", a.build.import.json_template,
-                "how a JSON record becomes text, as in '{title}\\n{author}\\n{paragraphs}'");
+  add_import_options(*b, a.build.import);
   b->add_option("--holdout", a.build.holdout, "share of the documents held out, by a hash of their text")
       ->capture_default_str();
-  b->add_option("--document-separator", a.build.import.separator,
-                "a line that parts text documents (default: blank lines)");
   b->add_option("--end-token", a.build.end_token,
                 "the token that ends a document (default: the first special)");
-  b->add_flag("--lossy", a.build.import.lossy, "read bytes that are not UTF-8 as U+FFFD");
   b->add_option("--output", a.build.output, "the folder to write")->required();
   b->callback([&g] { g.run = [&g] { build(a, g); }; });
 }

@@ -131,10 +131,7 @@ void add_eval(CLI::App& app, Globals& g) {
                             "  suiren eval --model runs/a/model --ids 1,2,3 --logits-out logits.npy");
   c->add_option("--model", a.model, "a model folder")->required();
   c->add_option("--text", a.text, "files and folders; every document is scored after an end token");
-  c->add_option("--template", a.import.json_template, "how a JSON record of --text becomes text");
-  c->add_option("--document-separator", a.import.separator,
-                "a line that parts text documents (default: blank lines)");
-  c->add_flag("--lossy", a.import.lossy, "read bytes that are not UTF-8 as U+FFFD");
+  add_import_options(*c, a.import);
   c->add_option("--tokens", a.tokens, "a raw .u16 or .u32 file");
   c->add_option("--shards", a.shards, "a folder made by suiren data build; its held-out part is scored");
   c->add_option("--sequence-length", a.sequence_length,

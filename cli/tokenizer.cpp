@@ -107,11 +107,7 @@ void add_tokenizer(CLI::App& app, Globals& g) {
       ->capture_default_str();
   train->add_option("--special", t.bpe.specials,
                     "special tokens; they take the first ids (default <|endoftext|>)");
-  train->add_option("--template", t.import.json_template,
-                    "how a JSON record becomes text, as in '{title}\\n{paragraphs}'");
-  train->add_option("--document-separator", t.import.separator,
-                    "a line that parts text documents (default: blank lines)");
-  train->add_flag("--lossy", t.import.lossy, "read bytes that are not UTF-8 as U+FFFD");
+  add_import_options(*train, t.import);
   train->add_option("--output", t.output, "the tokenizer.json to write")->required();
   train->callback([&g] { g.run = [] { train_tokenizer(t); }; });
 

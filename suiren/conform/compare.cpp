@@ -146,13 +146,7 @@ void save_call(const std::string& folder, const OpInfo& op, const void* attrs, c
             {"attributes", Json::array()},
             {"inputs", Json::array()}};
   for (const AttrValue& a : op.attributes(attrs)) call["attributes"].push_back(attribute_json(a));
-  std::vector<std::vector<uint8_t>> bytes;
-  std::vector<io::TensorEntry> entries;
-  bytes.reserve(inputs.size() + want.size());
-  const auto add = [&](const std::string& name, const Tensor& t) {
-    bytes.push_back(t.to_bytes());
-    entries.push_back({name, t.dtype(), {t.shape().begin(), t.shape().end()}, bytes.back()});
-  };
+  io::TensorEntries entries;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& t = inputs[i];
     const bool empty = t.numel() == 0;
@@ -160,11 +154,11 @@ void save_call(const std::string& folder, const OpInfo& op, const void* attrs, c
                               {"strides", std::vector<int64_t>(t.strides().begin(), t.strides().end())},
                               {"offset", empty ? 0 : t.offset() - extent(t).first},
                               {"stable", t.storage()->stable()}});
-    add(fmt::format("input.{}", i), empty ? t : row_under(t));
+    entries.add(fmt::format("input.{}", i), empty ? t : row_under(t));
   }
-  for (size_t i = 0; i < want.size(); ++i) add(fmt::format("result.{}", i), want[i]);
+  for (size_t i = 0; i < want.size(); ++i) entries.add(fmt::format("result.{}", i), want[i]);
   make_directories(folder);
-  io::write_safetensors(folder + "/tensors.safetensors", entries);
+  io::write_safetensors(folder + "/tensors.safetensors", entries.list());
   write_file(folder + "/call.json", call.dump(1) + "\n");
 }
 

@@ -57,6 +57,15 @@ std::map<std::string, std::string> parse_metadata(const Json& item, const std::s
 
 std::string_view safetensors_dtype(DType dtype) { return kDTypeNames[dtype.id()]; }
 
+void TensorEntries::add(const std::string& name, const Tensor& t) {
+  std::span<const uint8_t> bytes;
+  if (const auto* base = static_cast<const uint8_t*>(t.storage()->pointer()); base && t.is_contiguous())
+    bytes = {base + t.offset() * t.dtype().size(), static_cast<size_t>(t.bytes())};
+  else
+    bytes = copies_.emplace_back(t.to_bytes());
+  entries_.push_back({name, t.dtype(), {t.shape().begin(), t.shape().end()}, bytes});
+}
+
 SafeTensors SafeTensors::open(const std::string& path) {
   SafeTensors result;
   result.path_ = path;

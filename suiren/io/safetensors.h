@@ -4,6 +4,7 @@
 // threads freely.
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "suiren/base/dtype.h"
 #include "suiren/base/file.h"
+#include "suiren/core/tensor.h"
 
 namespace suiren::io {
 
@@ -22,6 +24,17 @@ struct TensorEntry {
   DType dtype;
   std::vector<int64_t> shape;
   std::span<const uint8_t> bytes;
+};
+
+/// Tensors as entries to write: in place where the host can address them row-major, else copied.
+class TensorEntries {
+ public:
+  void add(const std::string& name, const Tensor& t);
+  const std::vector<TensorEntry>& list() const { return entries_; }
+
+ private:
+  std::vector<TensorEntry> entries_;
+  std::deque<std::vector<uint8_t>> copies_;
 };
 
 class SafeTensors {

@@ -149,23 +149,9 @@ void Module::initialize(uint64_t seed, double standard_deviation) { fill(seed, s
 void Module::initialize(uint64_t seed) { fill(seed, 1, true); }
 
 void Module::save(const std::string& path, const std::map<std::string, std::string>& metadata) const {
-  const std::vector<Slot> all = slots();
-  std::vector<std::vector<uint8_t>> copies;  // of what the host cannot reach
-  copies.reserve(all.size());
-  std::vector<io::TensorEntry> entries;
-  for (const Slot& s : all) {
-    const Tensor& t = *s.tensor;
-    std::span<const uint8_t> bytes;
-    if (t.storage()->pointer() && t.is_contiguous()) {
-      bytes = {static_cast<const uint8_t*>(t.storage()->pointer()) + t.offset() * t.dtype().size(),
-               static_cast<size_t>(t.bytes())};
-    } else {
-      copies.push_back(t.to_bytes());
-      bytes = copies.back();
-    }
-    entries.push_back({s.name, t.dtype(), {t.shape().begin(), t.shape().end()}, bytes});
-  }
-  io::write_safetensors(path, entries, metadata);
+  io::TensorEntries entries;
+  for (const Slot& s : slots()) entries.add(s.name, *s.tensor);
+  io::write_safetensors(path, entries.list(), metadata);
 }
 
 void Module::load_files(const std::vector<std::string>& paths) {

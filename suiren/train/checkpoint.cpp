@@ -37,26 +37,15 @@ std::span<const uint8_t> header_of(std::span<const uint8_t> file, const std::str
 
 // Writes tensors and returns their part of the manifest.
 Json write_tensors(const std::string& path, const NamedTensors& tensors) {
-  std::vector<std::vector<uint8_t>> copies;  // of tensors that the host cannot address or that are strided
-  std::vector<io::TensorEntry> entries;
-  copies.reserve(tensors.size());
-  for (const auto& [name, t] : tensors) {
-    std::span<const uint8_t> bytes;
-    if (const auto* base = static_cast<const uint8_t*>(t.storage()->pointer()); base && t.is_contiguous()) {
-      bytes = {base + t.offset() * t.dtype().size(), static_cast<size_t>(t.bytes())};
-    } else {
-      copies.push_back(t.to_bytes());
-      bytes = copies.back();
-    }
-    entries.push_back({name, t.dtype(), {t.shape().begin(), t.shape().end()}, bytes});
-  }
+  io::TensorEntries entries;
+  for (const auto& [name, t] : tensors) entries.add(name, t);
   std::vector<std::string> digests;
-  io::write_safetensors(path, entries, {{"format", "pt"}}, &digests);
+  io::write_safetensors(path, entries.list(), {{"format", "pt"}}, &digests);
   const MappedFile file(path);
   Json row{{"bytes", file.bytes().size()},
            {"header", digest(header_of(file.bytes(), path))},
            {"tensors", Json::object()}};
-  for (size_t i = 0; i < entries.size(); ++i) row["tensors"][entries[i].name] = digests[i];
+  for (size_t i = 0; i < digests.size(); ++i) row["tensors"][entries.list()[i].name] = digests[i];
   return row;
 }
 
