@@ -2,7 +2,7 @@
 
 PRODUCT_PACKAGES=(g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libpcre2-dev
   libzstd-dev zlib1g-dev libhwy-dev libssl-dev)
-TEST_PACKAGES=(libgtest-dev dataset-fashion-mnist)
+TEST_PACKAGES=(libgtest-dev python3 dataset-fashion-mnist)
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 
