@@ -6,6 +6,7 @@
 
 #include "suiren/base/digest.h"
 #include "suiren/base/file.h"
+#include "suiren/base/philox.h"
 #include "suiren/text/bpe_trainer.h"
 #include "suiren/text/pretokenizer.h"
 #include "suiren/text/tokenizer.h"
@@ -92,6 +93,24 @@ TEST(Golden, ThePatternAsARegularExpressionGivesTheSame) {
     const std::string regex = "(?:" + PreTokenizer::from_pattern(pattern).regex() + ")";
     const Tokenizer t = train(documents(), 620, regex);
     EXPECT_EQ(Json::parse(t.to_json())["model"]["merges"], golden()["trained"][pattern]["merges"]) << pattern;
+  }
+}
+
+// Of ASCII all Unicode versions say the same: any string of what the patterns tell apart.
+TEST(Golden, TheScannersCutAsTheirRegularExpressionsDo) {
+  const std::string alphabet = "'''sdmtlvreSDMTLVRExX19  \n\r\t!/";
+  for (const char* pattern : {"gpt2", "cl100k", "qwen2", "o200k"}) {
+    const PreTokenizer scanner = PreTokenizer::from_pattern(pattern),
+                       regex = PreTokenizer::from_pattern("(?:" + scanner.regex() + ")");
+    for (uint64_t n = 0; n < 3000; ++n) {
+      std::string text;
+      for (uint64_t i = 0; i < 1 + n % 24; ++i)
+        text += alphabet[static_cast<size_t>(philox_uniform(1, n, i) * static_cast<double>(alphabet.size()))];
+      std::vector<std::string> cuts[2];
+      scanner.split(text, [&](std::string_view piece) { cuts[0].emplace_back(piece); });
+      regex.split(text, [&](std::string_view piece) { cuts[1].emplace_back(piece); });
+      ASSERT_EQ(cuts[0], cuts[1]) << pattern << ": " << text;
+    }
   }
 }
 
