@@ -59,7 +59,7 @@ void min_columns(const float* x, int64_t step, int64_t rows, float* y, int64_t n
 }
 // The row as columns of kLanes, then those.
 float min_row(const float* x, int64_t n) {
-  constexpr int64_t kLanes = 64;
+  constexpr int64_t kLanes = 128;  // whole groups of vectors at every level
   float lanes[kLanes];
   const int64_t rows = n / kLanes, first = rows ? 0 : 1;
   float least = x[0];
