@@ -6,7 +6,7 @@ TEST_PACKAGES=(libgtest-dev python3 dataset-fashion-mnist)
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 
-installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed* ]]; }  # a word for each architecture
 
 as_root() {
   if [[ $(id -u) == 0 ]]; then
