@@ -31,6 +31,9 @@ namespace {
 template <class D>
 struct Complex {
   hn::Vec<D> r, i;
+  // Said out loud: the constructors that a compiler makes up have no target attribute (GCC on aarch64).
+  HWY_INLINE HWY_ATTR Complex() {}
+  HWY_INLINE HWY_ATTR Complex(hn::Vec<D> real, hn::Vec<D> imaginary) : r(real), i(imaginary) {}
 };
 template <class D>
 HWY_INLINE Complex<D> plus(Complex<D> a, Complex<D> b) {
