@@ -330,5 +330,11 @@ TEST(CpuKernels, ComputeElementaryFunctionsToAFewUlps) {
   }
 }
 
+TEST(CpuKernels, RefuseAnIdBesideTheTable) {
+  const Tensor table = random({5, 2}, -1, 1);
+  for (const int64_t id : {5, -1, 1 << 30})
+    EXPECT_THROW(embedding(table, Tensor::from(std::vector<int64_t>{0, id}, {2})), Error) << id;
+}
+
 }  // namespace
 }  // namespace suiren

@@ -1,7 +1,10 @@
 #include "suiren/models/transformer.h"
 
+#include <cmath>
+
 #include "suiren/base/threads.h"
 #include "suiren/infer/kv_cache.h"
+#include "suiren/models/rope_tables.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/ops/view/view.h"
 #include "tests/models/support.h"
@@ -25,6 +28,20 @@ TEST(Transformer, LogitsAreTransformers) {
     EXPECT_LT(worst, 1e-4) << family;
     RecordProperty(family, fmt::format("{:.2e}", worst));
     fmt::print("{}: largest difference of a logit {:.2e}\n", family, worst);
+  }
+}
+
+TEST(RopeTables, GrowWithThePositionsAskedFor) {
+  const RopeTables tables(4, 100, 8192, Device(), kF64);
+  for (const int64_t first : {0, 1000, 3}) {
+    const auto [cos, sin] = tables.at(first, 2);
+    ASSERT_EQ(cos.shape(), (Shape{2, 2}));
+    for (int64_t p = 0; p < 2; ++p)
+      for (int64_t i = 0; i < 2; ++i) {
+        const double angle = static_cast<double>(first + p) * std::pow(100.0, -static_cast<double>(i) / 2);
+        EXPECT_NEAR(cos.to_vector<double>()[static_cast<size_t>(2 * p + i)], std::cos(angle), 1e-12);
+        EXPECT_NEAR(sin.to_vector<double>()[static_cast<size_t>(2 * p + i)], std::sin(angle), 1e-12);
+      }
   }
 }
 
