@@ -85,6 +85,7 @@ TEST_F(Pipeline, TokensAreScoredInWindowsThatDropTheRemainder) {
   };
   EXPECT_EQ(score({})["tokens"], 96);  // two windows of 48 in 99 targets
   EXPECT_EQ(score({"--sequence-length", "33"})["tokens"], 99);
+  EXPECT_EQ(score({"--sequence-length", "25"})["tokens"], 75);  // a fourth window would want a 101st token
   EXPECT_EQ(score({"--sequence-length", "20", "--limit", "2"})["tokens"], 40);
   EXPECT_FALSE(score({}).contains("bits_per_byte"));
   const Outcome small =
