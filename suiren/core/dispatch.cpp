@@ -376,8 +376,12 @@ Tensors run_checked(const OpInfo& op, const void* attrs, std::span<const Tensor>
   const bool recording = wants_grad && grad_enabled();
   if (op.kind == OpKind::kView) {
     std::optional<ViewOf> v = op.view(attrs, inputs[0]);
-    const Tensor& x = v ? inputs[0] : row_major(inputs[0].detach());
-    if (!v) v = op.view(attrs, x);
+    Tensor packed;
+    if (!v) {
+      packed = row_major(inputs[0].detach());
+      v = op.view(attrs, packed);
+    }
+    const Tensor& x = packed.defined() ? packed : inputs[0];
     Tensors out{x.alias(v->shape, v->strides, v->offset)};
     if (recording) record(op, attrs, inputs, out);
     return out;
