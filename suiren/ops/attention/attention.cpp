@@ -31,8 +31,6 @@ constexpr auto kFields =
     std::tuple{field("scale", &A::scale),     field("causal", &A::causal), field("window", &A::window),
                field("softcap", &A::softcap), field("mask", &A::mask),     field("sinks", &A::sinks)};
 
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
-
 // Queries grouped by the key head that they read: [B, T, H, D] -> [B, Hkv, G * T, D] with G = H / Hkv.
 Tensor group_queries(const Tensor& q, int64_t kv_heads) {
   const int64_t B = q.dim(0), T = q.dim(1), H = q.dim(2), D = q.dim(3);

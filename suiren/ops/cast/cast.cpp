@@ -35,6 +35,8 @@ struct Cast {
 
 Tensor cast(const Tensor& x, DType dtype) { return x.dtype() == dtype ? x : dispatch<Cast>({dtype}, x); }
 
+Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
+
 OpList ops_cast() { return {&op_info<Cast>()}; }
 
 }  // namespace suiren

@@ -10,4 +10,7 @@ namespace suiren {
 /// The gradient is cast back; none flows through integers and bool.
 Tensor cast(const Tensor& x, DType dtype);
 
+/// x in the dtype in which sums of it are kept: f32 for narrow floats, i64 for integers and bool.
+Tensor widen(const Tensor& x);
+
 }  // namespace suiren

@@ -16,8 +16,6 @@
 namespace suiren {
 namespace {
 
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
-
 // Inputs x [N, C], targets [N] and perhaps weight [C]; outputs loss [N] and the weight of each target [N].
 Specs infer_rows(std::span<const TensorSpec> in) {
   SR_CHECK_AS(kShape, in.size() == 2 || in.size() == 3, "{} inputs are given, expected x, targets[, weight]",

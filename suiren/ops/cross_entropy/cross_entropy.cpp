@@ -15,8 +15,6 @@
 namespace suiren {
 namespace {
 
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
-
 struct CrossEntropy {
   static constexpr OpName name = "cross_entropy";
   static constexpr const char* doc = "lse = logsumexp(logits), loss[i] = lse[i] - logits[i, targets[i]]";

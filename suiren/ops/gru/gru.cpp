@@ -8,20 +8,12 @@
 #include "suiren/ops/full/full.h"
 #include "suiren/ops/matmul/matmul.h"
 #include "suiren/ops/reduce/reduce.h"
+#include "suiren/ops/steps.h"
 #include "suiren/ops/unary/unary.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren {
 namespace {
-
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
-Tensor step(const Tensor& x, int64_t t) { return squeeze(slice(x, 1, t, t + 1), 1); }
-Tensor part(const Tensor& x, int64_t i, int64_t H) { return slice(x, -1, i * H, (i + 1) * H); }
-
-// The states that the steps begin with: h0, y_0 .. y_{T-2}.
-Tensor shifted(const Tensor& h0, const Tensor& y) {
-  return concat({unsqueeze(h0, 1), slice(y, 1, 0, y.dim(1) - 1)}, 1);
-}
 
 struct Gates {
   Tensor r, z, n;

@@ -17,7 +17,6 @@ namespace suiren {
 namespace {
 
 Tensor number(double value, const Tensor& beside) { return full({}, value, beside.dtype(), beside.device()); }
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
 
 void check_pair(const TensorSpec& x, const TensorSpec& target) {
   check_dtype(kFloating, "x", x);

@@ -6,21 +6,14 @@
 #include "suiren/ops/common.h"
 #include "suiren/ops/concat/concat.h"
 #include "suiren/ops/matmul/matmul.h"
+#include "suiren/ops/steps.h"
 #include "suiren/ops/unary/unary.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren {
 namespace {
 
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
-Tensor step(const Tensor& x, int64_t t) { return squeeze(slice(x, 1, t, t + 1), 1); }
-Tensor part(const Tensor& x, int64_t i, int64_t H) { return slice(x, -1, i * H, (i + 1) * H); }
 Tensor derivative_of_sigmoid(const Tensor& y) { return y * (1.0 - y); }
-
-// The states that the steps begin with: x_0, y_0 .. y_{T-2}.
-Tensor shifted(const Tensor& first, const Tensor& y) {
-  return concat({unsqueeze(first, 1), slice(y, 1, 0, y.dim(1) - 1)}, 1);
-}
 
 struct Gates {
   Tensor i, f, g, o;

@@ -12,8 +12,6 @@
 namespace suiren {
 namespace {
 
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
-
 // x less its mean over `axes`, and 1 / sqrt(variance + eps).
 struct Normal {
   Tensor deviation, scale;

@@ -11,8 +11,6 @@
 namespace suiren {
 namespace {
 
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
-
 // 1 / rms of each row: h [..., D] -> [..., 1].
 Tensor inverse_rms(const Tensor& h, double eps) { return rsqrt(mean(h * h, {-1}, true) + eps); }
 

@@ -22,8 +22,6 @@ void check_input(const TensorSpec& x, int64_t axis) {
   check_axis(axis, x);
 }
 
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
-
 struct Softmax {
   static constexpr OpName name = "softmax";
   static constexpr const char* doc = "y = exp(x) / sum(exp(x)) along axis";

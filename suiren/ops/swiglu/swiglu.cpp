@@ -9,8 +9,6 @@
 namespace suiren {
 namespace {
 
-Tensor widen(const Tensor& x) { return cast(x, accumulator(x.dtype())); }
-
 struct SwiGlu {
   static constexpr OpName name = "swiglu";
   static constexpr const char* doc = "y = silu(gate) * up";
