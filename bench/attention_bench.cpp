@@ -56,8 +56,8 @@ void run(cpu::AttentionShape s, int rounds) {
               s.queries, s.keys, s.heads, s.kv_heads, s.head_dim, f * 1e3, 100 * flops / f * 1e-9 / peak);
   if (s.queries > 1) {
     const double b = best_seconds(rounds, repeats, [&] {
-      cpu::attention_backward(s, q.read(), k.read(), v.read(), out.read(), lse.data(), dout.read(), dq.view(),
-                              dk.view(), dv.view());
+      cpu::attention_backward(s, q.read(), k.read(), v.read(), out.read(), lse.data(), dout.read(), nullptr,
+                              dq.view(), dk.view(), dv.view());
     });
     std::printf("  backward %8.3f ms %5.1f%%", b * 1e3, 100 * 2.5 * flops / b * 1e-9 / peak);
   } else {

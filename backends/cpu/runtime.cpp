@@ -9,11 +9,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backends/cpu/kernel_list.h"
 #include "backends/cpu/packed_weights.h"
+#include "backends/cpu/widened.h"
 #include "suiren/base/cpu.h"
 #include "suiren/base/error.h"
 
@@ -25,7 +27,12 @@ namespace {
 
 constexpr uint64_t kAlignment = 64, kHugePage = 2 << 20;
 thread_local std::string last_error_text;
-std::vector<std::vector<const Kernel*>> kernels_of;  // by interned op, best first
+// How a call may run: by a kernel as it stands, or widened to f32.
+struct Plan {
+  const Kernel* kernel;
+  bool widened;
+};
+std::vector<std::vector<Plan>> plans_of;  // by interned op, best first; the address of one is its sr_plan
 sr_device_s the_device;
 sr_stream_s the_stream;
 
@@ -123,28 +130,43 @@ sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
   out->reason = "no kernel";
   out->plan = nullptr;
   out->workspace = 0;
-  if (op->op >= kernels_of.size()) return SR_OK;
+  if (op->op >= plans_of.size()) return SR_OK;
   for (uint32_t i = 0; i < op->tensor_count; ++i)
     if (op->tensors[i].dtype > SR_BOOL) return out->reason = "an element type of a later version", SR_OK;
-  for (const Kernel* k : kernels_of[op->op]) {
-    if (const Reason why = k->accepts ? k->accepts(call) : nullptr) {
+  std::optional<WidenedCall> wide;
+  for (const Plan& plan : plans_of[op->op]) {
+    if (plan.widened && !wide) {
+      if (!WidenedCall::applies(call)) break;
+      wide.emplace(call);
+    }
+    const Kernel& k = *plan.kernel;
+    const Call& asked = plan.widened ? wide->call() : call;
+    Reason why = k.accepts ? k.accepts(asked) : nullptr;
+    if (!why && plan.widened) why = wide->declines();
+    if (why) {
       if (why == kNeedsContiguous) out->level = SR_SUPPORT_NEEDS_CONTIGUOUS;
       out->reason = why;
       continue;
     }
     out->level = SR_SUPPORT_NATIVE;
-    out->plan = reinterpret_cast<sr_plan>(const_cast<Kernel*>(k));
-    out->workspace = k->scratch_bytes ? k->scratch_bytes(call) : 0;
+    out->plan = reinterpret_cast<sr_plan>(const_cast<Plan*>(&plan));
+    out->workspace = plan.widened ? wide->scratch_bytes(k) : k.scratch_bytes ? k.scratch_bytes(call) : 0;
     out->accumulation = op->tensors[op->tensor_count - 1].dtype == SR_F64 ? SR_F64 : SR_F32;
-    out->reason = k->name;
+    out->reason = k.name;
     return SR_OK;
   }
   return SR_OK;
 }
 
-sr_status op_run(sr_stream, sr_plan plan, const sr_op* op, sr_memory workspace) {
-  return guard(
-      [&] { reinterpret_cast<const Kernel*>(plan)->launch(Call(*op, pointer), pointer(workspace)); });
+sr_status op_run(sr_stream, sr_plan opaque, const sr_op* op, sr_memory workspace) {
+  return guard([&] {
+    const Plan& plan = *reinterpret_cast<const Plan*>(opaque);
+    const Call call(*op, pointer);
+    if (plan.widened)
+      WidenedCall(call).run(*plan.kernel, static_cast<char*>(pointer(workspace)));
+    else
+      plan.kernel->launch(call, pointer(workspace));
+  });
 }
 
 const char* last_error() { return last_error_text.c_str(); }
@@ -167,14 +189,17 @@ const sr_backend kTable{
     op_query,           op_run,    last_error, pointer,        kernel_at};
 
 void index_kernels(const sr_host* host) {
-  for (const KernelList& list : all_kernels())
-    for (const Kernel& k : list) {
-      const uint32_t id = host->intern(k.op);
-      if (id >= kernels_of.size()) kernels_of.resize(id + 1);
-      kernels_of[id].push_back(&k);
-    }
-  for (auto& list : kernels_of)
-    std::stable_sort(list.begin(), list.end(), [](auto* a, auto* b) { return a->priority > b->priority; });
+  for (const bool widened : {false, true})
+    for (const KernelList& list : all_kernels())
+      for (const Kernel& k : list) {
+        const uint32_t id = host->intern(k.op);
+        if (id >= plans_of.size()) plans_of.resize(id + 1);
+        plans_of[id].push_back({&k, widened});
+      }
+  for (auto& plans : plans_of)
+    std::ranges::stable_sort(plans, [](const Plan& a, const Plan& b) {
+      return a.widened != b.widened ? b.widened : a.kernel->priority > b.kernel->priority;
+    });
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ struct Problem {
   }
   void backward(Isa level = isa()) {
     attention_backward(shape, std::as_const(q).view(), std::as_const(k).view(), std::as_const(v).view(),
-                       std::as_const(out).view(), lse.data(), std::as_const(dout).view(), dq.view(),
+                       std::as_const(out).view(), lse.data(), std::as_const(dout).view(), nullptr, dq.view(),
                        dk.view(), dv.view(), level);
   }
 };

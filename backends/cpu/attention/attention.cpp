@@ -89,8 +89,8 @@ void attention_forward(const AttentionShape& shape, HeadsView<const float> q, He
 
 void attention_backward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
                         HeadsView<const float> v, HeadsView<const float> out, const float* lse,
-                        HeadsView<const float> dout, HeadsView<float> dq, HeadsView<float> dk,
-                        HeadsView<float> dv, Isa isa) {
+                        HeadsView<const float> dout, const float* dlse, HeadsView<float> dq,
+                        HeadsView<float> dk, HeadsView<float> dv, Isa isa) {
   check(shape);
   const AttentionKernels& kernels = kernels_for(isa);
   const int64_t group = shape.heads / shape.kv_heads;
@@ -109,7 +109,8 @@ void attention_backward(const AttentionShape& shape, HeadsView<const float> q, H
     t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
     t.out_in = rows_of(out, batch, head * group), t.dout = rows_of(dout, batch, head * group);
     t.dq = rows_of(dq, batch, head * group), t.dk = rows_of(dk, batch, head), t.dv = rows_of(dv, batch, head);
-    t.lse = lse + (batch * shape.heads + head * group) * shape.queries;
+    const int64_t row = (batch * shape.heads + head * group) * shape.queries;
+    t.lse = lse + row, t.dlse = dlse ? dlse + row : nullptr;
     t.scratch = scratch(kernels.backward_scratch(shape.queries, group, shape.head_dim));
     kernels.backward(t);
   });

@@ -54,11 +54,11 @@ struct HeadsView {
 void attention_forward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
                        HeadsView<const float> v, HeadsView<float> out, float* lse, Isa isa = suiren::isa());
 
-/// Overwrites dq (shaped as q), dk and dv (shaped as k); out and lse are what attention_forward gave. The
-/// gradient of the sinks needs out, lse and dout alone: it is the caller's.
+/// Overwrites dq (shaped as q), dk and dv (shaped as k); out and lse are what attention_forward gave, dout
+/// and dlse (null: none) their gradients. The gradient of the sinks needs these alone: it is the caller's.
 void attention_backward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
                         HeadsView<const float> v, HeadsView<const float> out, const float* lse,
-                        HeadsView<const float> dout, HeadsView<float> dq, HeadsView<float> dk,
-                        HeadsView<float> dv, Isa isa = suiren::isa());
+                        HeadsView<const float> dout, const float* dlse, HeadsView<float> dq,
+                        HeadsView<float> dk, HeadsView<float> dv, Isa isa = suiren::isa());
 
 }  // namespace suiren::cpu

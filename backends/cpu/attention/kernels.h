@@ -31,9 +31,10 @@ struct AttentionTask {
   const float* sinks;  ///< [group], or null
   HeadRows<const float> q, k, v, dout, out_in;
   HeadRows<float> out, dq, dk, dv;
-  float* lse_out;    ///< [group, queries], or null
-  const float* lse;  ///< [group, queries]
-  float* scratch;    ///< of the size that forward_scratch or backward_scratch names
+  float* lse_out;     ///< [group, queries], or null
+  const float* lse;   ///< [group, queries]
+  const float* dlse;  ///< [group, queries], or null
+  float* scratch;     ///< of the size that forward_scratch or backward_scratch names
 };
 
 struct AttentionKernels {

@@ -68,16 +68,12 @@ void attention(const Call& c, void*) {
 // Inputs q, k, v, out, lse, g, g_lse, the mask, the sinks; outputs dq, dk, dv, the gradient of the sinks.
 Reason accepts_backward(const Call& c) {
   if (c.attr_i64(kMaskGradient)) return "the mask wants a gradient";
-  if (const Reason why = accepts(c, 7)) return why;
-  const Operand g_lse = c.in(6);
-  const float* g = g_lse.data<float>();
-  if (std::any_of(g, g + g_lse.numel(), [](float x) { return x != 0; })) return "lse has a gradient";
-  return nullptr;
+  return accepts(c, 7);
 }
 
-// dsinks[h] = -sum over b and i of exp(sink - lse) g . out
+// dsinks[h] = -sum over b and i of exp(sink - lse) (g . out - g_lse)
 void sinks_gradient(const AttentionShape& s, HeadsView<const float> out, HeadsView<const float> g,
-                    const float* lse, float* to) {
+                    const float* lse, const float* g_lse, float* to) {
   parallel_for(s.heads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t h = begin; h < end; ++h) {
       double sum = 0;
@@ -85,9 +81,10 @@ void sinks_gradient(const AttentionShape& s, HeadsView<const float> out, HeadsVi
         for (int64_t i = 0; i < s.queries; ++i) {
           const float* x = out.data + b * out.batch_stride + i * out.row_stride + h * out.head_stride;
           const float* y = g.data + b * g.batch_stride + i * g.row_stride + h * g.head_stride;
-          double dot = 0;
+          const int64_t row = (b * s.heads + h) * s.queries + i;
+          double dot = -static_cast<double>(g_lse[row]);
           for (int64_t d = 0; d < s.head_dim; ++d) dot += static_cast<double>(x[d]) * y[d];
-          sum -= dot * std::exp(static_cast<double>(s.sinks[h]) - lse[(b * s.heads + h) * s.queries + i]);
+          sum -= dot * std::exp(static_cast<double>(s.sinks[h]) - lse[row]);
         }
       to[h] = static_cast<float>(sum);
     }
@@ -97,13 +94,15 @@ void sinks_gradient(const AttentionShape& s, HeadsView<const float> out, HeadsVi
 void backward(const Call& c, void*) {
   const AttentionShape shape = shape_of(c, 7);
   if (shape.sinks)
-    sinks_gradient(shape, view(c.in(3)), view(c.in(5)), c.in(4).data<float>(), c.out(3).data<float>());
+    sinks_gradient(shape, view(c.in(3)), view(c.in(5)), c.in(4).data<float>(), c.in(6).data<float>(),
+                   c.out(3).data<float>());
   if (c.out(0).numel() == 0) {
     for (int i : {1, 2}) std::fill_n(c.out(i).data<float>(), c.out(i).numel(), 0.0f);
     return;
   }
   attention_backward(shape, view(c.in(0)), view(c.in(1)), view(c.in(2)), view(c.in(3)), c.in(4).data<float>(),
-                     view(c.in(5)), output(c.out(0)), output(c.out(1)), output(c.out(2)));
+                     view(c.in(5)), c.in(6).data<float>(), output(c.out(0)), output(c.out(1)),
+                     output(c.out(2)));
 }
 
 constexpr Kernel kKernels[] = {

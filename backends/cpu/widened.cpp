@@ -1,0 +1,87 @@
+#include "backends/cpu/widened.h"
+
+#include <algorithm>
+
+#include "backends/cpu/stage.h"
+#include "suiren/base/threads.h"
+
+namespace suiren::cpu {
+namespace {
+
+constexpr uint64_t kAlignment = 64;
+constexpr int64_t kGrain = 32768;
+
+uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+bool narrow(const sr_tensor& t) { return t.dtype == SR_BF16 || t.dtype == SR_F16; }
+
+template <class From, class To>
+void convert(const void* from, void* to, int64_t n) {
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    convert_row(static_cast<const From*>(from) + begin, static_cast<To*>(to) + begin, end - begin);
+  });
+}
+
+void widen(const Operand& x, float* to) {
+  x.dtype() == SR_BF16 ? convert<bfloat16, float>(x.data<void>(), to, x.numel())
+                       : convert<float16, float>(x.data<void>(), to, x.numel());
+}
+void round(const float* from, const Operand& y) {
+  y.dtype() == SR_BF16 ? convert<float, bfloat16>(from, y.data<void>(), y.numel())
+                       : convert<float, float16>(from, y.data<void>(), y.numel());
+}
+
+}  // namespace
+
+bool WidenedCall::applies(const Call& call) {
+  const sr_op& form = call.form();
+  return std::any_of(form.tensors, form.tensors + form.tensor_count, narrow);
+}
+
+WidenedCall::WidenedCall(const Call& narrow_call)
+    : narrow_(narrow_call),
+      form_(narrow_call.form()),
+      tensors_(form_.tensors, form_.tensors + form_.tensor_count) {
+  form_.tensors = tensors_.data();
+  size_t ranks = 0;
+  for (const sr_tensor& t : tensors_) ranks += t.rank;
+  strides_.resize(ranks);
+  int64_t* strides = strides_.data();
+  for (sr_tensor& t : tensors_) {
+    if (!narrow(t)) continue;
+    const Operand x(t, nullptr);
+    if (!x.contiguous()) declines_ = kNeedsContiguous;
+    int64_t step = 1;
+    for (int d = x.rank() - 1; d >= 0; step *= x.dim(d--)) strides[d] = step;
+    bytes_ += aligned(static_cast<uint64_t>(x.numel()) * sizeof(float) + 1);
+    t.dtype = SR_F32;
+    t.flags = 0;  // the copy is made again for each call
+    t.strides = strides;
+    t.memory = nullptr;
+    t.offset = 0;
+    strides += t.rank;
+  }
+}
+
+uint64_t WidenedCall::scratch_bytes(const Kernel& kernel) const {
+  return bytes_ + (kernel.scratch_bytes ? kernel.scratch_bytes(call()) : 0);
+}
+
+void WidenedCall::run(const Kernel& kernel, char* scratch) {
+  const auto operand = [&](size_t i) {
+    const auto n = static_cast<int>(i), inputs = narrow_.inputs();
+    return n < inputs ? narrow_.in(n) : narrow_.out(n - inputs);
+  };
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const Operand x = operand(i);
+    if (!narrow(narrow_.form().tensors[i])) continue;
+    tensors_[i].memory = reinterpret_cast<sr_memory>(scratch);
+    scratch += aligned(static_cast<uint64_t>(x.numel()) * sizeof(float) + 1);
+    if (tensors_[i].role != SR_ROLE_OUT) widen(x, reinterpret_cast<float*>(tensors_[i].memory));
+  }
+  kernel.launch(call(), scratch);
+  for (size_t i = 0; i < tensors_.size(); ++i)
+    if (narrow(narrow_.form().tensors[i]) && tensors_[i].role != SR_ROLE_IN)
+      round(reinterpret_cast<const float*>(tensors_[i].memory), operand(i));
+}
+
+}  // namespace suiren::cpu
