@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 #include "backends/cpu/convert.h"
 #include "backends/cpu/stage.h"
@@ -79,37 +80,109 @@ void for_column_runs(const Loops& kept, int64_t count, Body body) {
                });
 }
 
-/// y[o] = fold over the reduced elements, one element after another.
+/// A fold of n elements, `step` apart: chain k % kChains takes the k-th, chains are joined in ascending
+/// order. One that has it takes neighbours by its own `take_row`.
+template <class Fold, class T>
+Fold fold_run(const T* x, int64_t step, int64_t n) {
+  constexpr int64_t kChains = 8;
+  Fold chain[kChains] = {};
+  int64_t k = 0;
+  const auto chains = [&](int64_t apart) {
+    for (; k + kChains <= n; k += kChains)
+      for (int64_t j = 0; j < kChains; ++j) chain[j].take(x[(k + j) * apart]);
+  };
+  if constexpr (requires(Fold f) { f.take_row(x, n); })
+    if (step == 1) return chain[0].take_row(x, n), chain[0];
+  step == 1 ? chains(1) : chains(step);
+  for (; k < n; ++k) chain[0].take(x[k * step]);
+  for (int64_t j = 1; j < kChains; ++j) chain[0].join(chain[j]);
+  return chain[0];
+}
+
+/// y[o] = what run(first element, step, n) folds of blocks of at most kFoldBlock elements along the innermost
+/// reduced dimension: the blocks joined in ascending order, kFoldGroup at a time.
+inline constexpr int64_t kFoldBlock = 4096, kFoldGroup = 8;
+template <class Fold, class T, class Y, class Run>
+void fold_runs(const T* x, const Reduction& r, Y* y, Run run) {
+  const Loops reduced = r.reduced.merged();
+  const int64_t n = reduced.dims[reduced.rank - 1], step = reduced.strides[reduced.rank - 1];
+  Loops lines = reduced;
+  --lines.rank;
+  lines.count = n ? reduced.count / n : 0;
+  const int64_t in_line = (n + kFoldBlock - 1) / kFoldBlock, blocks = lines.count * in_line,
+                groups = (blocks + kFoldGroup - 1) / kFoldGroup;
+  const auto group = [&](const T* from, int64_t g) {
+    Fold part;
+    for (int64_t b = g * kFoldGroup; b < std::min(blocks, (g + 1) * kFoldGroup); ++b) {
+      const int64_t k = b % in_line * kFoldBlock;
+      part.join(run(from + lines.offset(b / in_line) + k * step, step, std::min(kFoldBlock, n - k)));
+    }
+    return part;
+  };
+  const int64_t work = std::max<int64_t>(1, reduced.count), kept = r.kept.count;
+  if (kept > 8 || groups < 2)
+    return parallel_for(kept, std::max<int64_t>(1, kGrainMath / work), [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) {
+        const T* from = x + r.kept.offset(o);
+        Fold total;
+        if (blocks == 1)
+          total = run(from, step, n);
+        else
+          for (int64_t g = 0; g < groups; ++g) total.join(group(from, g));
+        y[o] = convert<Y>(total.result());
+      }
+    });
+  std::vector<Fold> parts(static_cast<size_t>(kept * groups));
+  parallel_for(kept * groups, std::max<int64_t>(1, kGrainMath * groups / work), [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; ++i)
+      parts[static_cast<size_t>(i)] = group(x + r.kept.offset(i / groups), i % groups);
+  });
+  for (int64_t o = 0; o < kept; ++o) {
+    Fold total;
+    for (int64_t g = 0; g < groups; ++g) total.join(parts[static_cast<size_t>(o * groups + g)]);
+    y[o] = convert<Y>(total.result());
+  }
+}
+
+/// y[o] = fold over the reduced elements: of columns side by side one after another, else as fold_runs has
+/// it.
 template <class T, class Y, class Fold>
 void fold_each(const Call& c, const Reduction& r) {
   const T* x = c.in(0).data<T>();
   Y* y = c.out(0).data<Y>();
+  if (!side_by_side(r))
+    return fold_runs<Fold>(x, r, y,
+                           [](const T* p, int64_t step, int64_t n) { return fold_run<Fold>(p, step, n); });
+  constexpr int64_t kAtOnce = 16;  // a fixed number, which the compiler makes vectors of
   const Loops reduced = r.reduced.merged();
-  if (side_by_side(r))
-    return for_column_runs(r.kept.merged(), reduced.count, [&](int64_t at, int64_t o, int64_t n) {
-      Fold folds[kColumnRun] = {};
-      for (int64_t k = 0; k < reduced.count; ++k) {
-        const T* row = x + at + reduced.offset(k);
-        for (int64_t j = 0; j < n; ++j) folds[j].take(row[j]);
-      }
-      for (int64_t j = 0; j < n; ++j) y[o + j] = convert<Y>(folds[j].value);
-    });
-  const int64_t n = reduced.dims[reduced.rank - 1], step = reduced.strides[reduced.rank - 1];
-  Loops runs = reduced;
-  --runs.rank;
-  runs.count = n ? reduced.count / n : 0;
-  parallel_for(r.kept.count, std::max<int64_t>(1, kGrainMath / std::max<int64_t>(1, reduced.count)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t o = begin; o < end; ++o) {
-                   const T* from = x + r.kept.offset(o);
-                   Fold fold;
-                   for (int64_t i = 0; i < runs.count; ++i) {
-                     const T* p = from + runs.offset(i);
-                     for (int64_t k = 0; k < n; ++k) fold.take(p[k * step]);
-                   }
-                   y[o] = convert<Y>(fold.value);
-                 }
-               });
+  for_column_runs(r.kept.merged(), reduced.count, [&](int64_t at, int64_t o, int64_t n) {
+    Fold folds[kColumnRun] = {};
+    for (int64_t k = 0; k < reduced.count; ++k) {
+      const T* row = x + at + reduced.offset(k);
+      int64_t j = 0;
+      for (; j + kAtOnce <= n; j += kAtOnce)
+        for (int64_t i = 0; i < kAtOnce; ++i) folds[j + i].take(row[j + i]);
+      for (; j < n; ++j) folds[j].take(row[j]);
+    }
+    for (int64_t j = 0; j < n; ++j) y[o + j] = convert<Y>(folds[j].result());
+  });
+}
+
+/// Rows of f32 whose elements lie side by side, each block by `row`, a function of one target.
+template <class Fold, class Row>
+void fold_rows(const Call& c, const Reduction& r, Row row) {
+  fold_runs<Fold>(c.in(0).data<float>(), r, c.out(0).data<float>(), [=](const float* p, int64_t, int64_t n) {
+    Fold fold;
+    fold.take(row(p, n));
+    return fold;
+  });
+}
+/// True for f32 where fold_rows may be used.
+inline bool over_rows(const Call& c, const Reduction& r) {
+  const Loops reduced = r.reduced.merged();
+  const int last = reduced.rank - 1;
+  return c.in(0).dtype() == SR_F32 && reduced.count > 0 &&
+         (reduced.strides[last] == 1 || reduced.dims[last] == 1);
 }
 
 struct FloatSum {
@@ -118,6 +191,8 @@ struct FloatSum {
   void take(T x) {
     value += static_cast<double>(convert<std::conditional_t<is_half<T>, float, T>>(x));
   }
+  void join(FloatSum o) { value += o.value; }
+  double result() const { return value; }
 };
 struct WholeSum {
   int64_t value = 0;
@@ -126,6 +201,8 @@ struct WholeSum {
     value =
         static_cast<int64_t>(static_cast<uint64_t>(value) + static_cast<uint64_t>(static_cast<int64_t>(x)));
   }
+  void join(WholeSum o) { take(o.value); }
+  int64_t result() const { return value; }
 };
 /// body(first element of x, index of the result) for each line of x along the axis.
 template <class T, class Body>

@@ -1,9 +1,9 @@
 // Sums and extrema over dimensions, argmax, argmin, running sums.
 //
-// A sum has one shape whatever the threads: along contiguous rows of f32, blocks of kBlock elements that are
-// added in f64 in ascending order; down columns of f32, blocks of kBlockRows rows that restart with each run
-// of the innermost reduced dimension, runs added to an entry of the first reduced dimension, entries added in
-// ascending order; all else element by element in f64 (integers modulo 2^64).
+// A sum has one shape whatever the threads: along contiguous rows of f32, blocks that are added in f64 in
+// ascending order (fold_runs); down columns of f32, blocks of kBlockRows rows that restart with each run of
+// the innermost reduced dimension, runs added to an entry of the first reduced dimension, entries added in
+// ascending order; all else in f64 (integers modulo 2^64).
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +29,8 @@ namespace {
 float sum_row(const float* x, int64_t n) {
   return row_sum(n, [x](auto in) SUIREN_STEP { return in(x); });
 }
-float max_row(const float* x, int64_t n) { return row_max(x, n); }
+float max_row(const float* x, int64_t n) { return row_extremum<true>(x, n); }
+float min_row(const float* x, int64_t n) { return row_extremum<false>(x, n); }
 
 // y[j] = the largest (smallest) of x[0][j], x[1][j], ...; NaN wins.
 template <bool kLargest>
@@ -57,21 +58,6 @@ void max_columns(const float* x, int64_t step, int64_t rows, float* y, int64_t n
 void min_columns(const float* x, int64_t step, int64_t rows, float* y, int64_t n) {
   extremum_columns<false>(x, step, rows, y, n);
 }
-// The row as columns of kLanes, then those.
-float min_row(const float* x, int64_t n) {
-  constexpr int64_t kLanes = 128;  // whole groups of vectors at every level
-  float lanes[kLanes];
-  const int64_t rows = n / kLanes, first = rows ? 0 : 1;
-  float least = x[0];
-  const auto meet = [&](float v) { least = std::isnan(least) || least < v ? least : v; };
-  if (rows) {
-    extremum_columns<false>(x, kLanes, rows, lanes, kLanes);
-    for (const float v : lanes) meet(v);
-  }
-  for (int64_t i = std::max(first, rows * kLanes); i < n; ++i) meet(x[i]);
-  return least;
-}
-
 // sum[j] = x[0][j] + x[1][j] + ...: rows `step` elements apart, read in runs of several cache lines.
 void sum_columns(const float* x, int64_t step, int64_t rows, float* sum, int64_t n) {
   constexpr int kVectors = 8;
@@ -102,32 +88,7 @@ HWY_AFTER_NAMESPACE();
 namespace suiren::cpu {
 namespace {
 
-constexpr int64_t kBlock = 4096, kBlockRows = 64, kColumns = 256;
-
-double sum_of_row(const float* x, int64_t n, float (*row)(const float*, int64_t)) {
-  double total = 0;
-  for (int64_t i = 0; i < n; i += kBlock) total += row(x + i, std::min(kBlock, n - i));
-  return total;
-}
-
-// Results over rows without gaps.
-void sum_rows(const float* x, const Loops& kept, int64_t n, float* y) {
-  const auto row = SUIREN_PICK(sum_row);
-  if (kept.count > 1 || n <= 8 * kBlock) {
-    parallel_for(kept.count, std::max<int64_t>(1, kGrainCheap / n), [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o) y[o] = static_cast<float>(sum_of_row(x + kept.offset(o), n, row));
-    });
-    return;
-  }
-  std::vector<double> blocks(static_cast<size_t>((n + kBlock - 1) / kBlock));
-  parallel_for(static_cast<int64_t>(blocks.size()), 8, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      blocks[static_cast<size_t>(i)] = row(x + i * kBlock, std::min(kBlock, n - i * kBlock));
-  });
-  double total = 0;
-  for (double b : blocks) total += b;
-  *y = static_cast<float>(total);
-}
+constexpr int64_t kBlockRows = 64, kColumns = 256;
 
 // Results side by side: columns of `width`, for the outer kept dimensions `outer`.
 class ColumnSums {
@@ -194,7 +155,7 @@ struct Extremum {
   using C = std::conditional_t<is_half<T>, float, T>;
   C value{};
   bool started = false;
-  void take(T raw) {
+  void take(auto raw) {
     const C x = static_cast<C>(raw);
     bool wins = !started || (kLargest ? x > value : x < value);
     if constexpr (std::is_floating_point_v<C>)
@@ -202,23 +163,19 @@ struct Extremum {
     if (wins) value = x;
     started = true;
   }
+  void join(Extremum o) {
+    if (o.started) take(o.value);
+  }
+  C result() const { return value; }
 };
 
 void sum(const Call& c, void*) {
   const Reduction r(c);
   const DType dtype = dtype_of_operand(c.in(0).dtype());
   if (r.kept.count == 0) return;
-  if (dtype == kF32 && r.reduced.count > 0) {
-    const float* x = c.in(0).data<float>();
-    float* y = c.out(0).data<float>();
-    const Loops merged = r.reduced.merged();
-    if (merged.rank == 1 && (merged.strides[0] == 1 || merged.dims[0] == 1))
-      return sum_rows(x, r.kept, merged.dims[0], y);
-    if (r.kept.rank > 0 && r.kept.strides[r.kept.rank - 1] == 1) {
-      const Loops kept = r.kept.merged();
-      return ColumnSums(x, kept, r.reduced, y).run();
-    }
-  }
+  if (over_rows(c, r)) return fold_rows<FloatSum>(c, r, SUIREN_PICK(sum_row));
+  if (dtype == kF32 && r.reduced.count > 0 && r.kept.rank > 0 && r.kept.strides[r.kept.rank - 1] == 1)
+    return ColumnSums(c.in(0).data<float>(), r.kept.merged(), r.reduced, c.out(0).data<float>()).run();
   visit_dtype(dtype, [&]<class T>() {
     if constexpr (std::is_integral_v<T>)
       fold_each<T, int64_t, WholeSum>(c, r);
@@ -245,32 +202,15 @@ Reason accepts_mean(const Call& c) {
   return c.in(0).dtype() == SR_F32 || c.in(0).dtype() == SR_F64 ? nullptr : "dtype";
 }
 
-// Over rows without gaps; a single long one in blocks.
-void extremum_rows(const float* x, const Loops& kept, int64_t n, float* y,
-                   float (*row)(const float*, int64_t)) {
-  if (kept.count > 1 || n <= 8 * kBlock)
-    return parallel_for(kept.count, std::max<int64_t>(1, kGrainCheap / n), [&](int64_t b, int64_t e) {
-      for (int64_t o = b; o < e; ++o) y[o] = row(x + kept.offset(o), n);
-    });
-  std::vector<float> blocks(static_cast<size_t>((n + kBlock - 1) / kBlock));
-  parallel_for(static_cast<int64_t>(blocks.size()), 8, [&](int64_t b, int64_t e) {
-    for (int64_t i = b; i < e; ++i)
-      blocks[static_cast<size_t>(i)] = row(x + i * kBlock, std::min(kBlock, n - i * kBlock));
-  });
-  *y = row(blocks.data(), static_cast<int64_t>(blocks.size()));
-}
-
 template <bool kLargest>
 void extremum(const Call& c, void*) {
   const Reduction r(c);
   const DType dtype = dtype_of_operand(c.in(0).dtype());
   if (r.kept.count == 0) return;
   const Loops merged = r.reduced.merged(), kept = r.kept.merged();
-  const bool lines = dtype == kF32 && merged.rank == 1 && merged.count > 0;
-  if (lines && merged.strides[0] == 1)
-    return extremum_rows(c.in(0).data<float>(), r.kept, merged.count, c.out(0).data<float>(),
-                         kLargest ? SUIREN_PICK(max_row) : SUIREN_PICK(min_row));
-  if (lines && side_by_side(r)) {
+  if (over_rows(c, r))
+    return fold_rows<Extremum<float, kLargest>>(c, r, kLargest ? SUIREN_PICK(max_row) : SUIREN_PICK(min_row));
+  if (dtype == kF32 && merged.rank == 1 && side_by_side(r)) {
     const auto columns = kLargest ? SUIREN_PICK(max_columns) : SUIREN_PICK(min_columns);
     const float* x = c.in(0).data<float>();
     float* y = c.out(0).data<float>();

@@ -1,8 +1,9 @@
 // Products, norms, variances, counts and recurrences over dimensions.
 //
 // Sums over contiguous rows of f32 are formed in blocks of kBlock elements, which are added in f64 in
-// ascending order; products take kChains elements at a time. Neither depends on the threads.
+// ascending order. Products are formed in f64 (integers modulo 2^64).
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -43,6 +44,46 @@ float square_sum(const float* x, int64_t n, float shift) {
   return total;
 }
 
+// Products in f64.
+using F64 = hn::ScalableTag<double>;
+using W = hn::Vec<F64>;
+HWY_INLINE W load_wide(const float* x) {
+  return hn::PromoteTo(F64(), hn::LoadU(hn::Rebind<float, F64>(), x));
+}
+double product_row(const float* x, int64_t n) {
+  constexpr int kVectors = 4;
+  const auto w = static_cast<int64_t>(hn::Lanes(F64()));
+  W product[kVectors];
+  for (W& p : product) p = hn::Set(F64(), 1);
+  int64_t i = 0;
+  for (; i + kVectors * w <= n; i += kVectors * w)
+    for (int v = 0; v < kVectors; ++v) product[v] = hn::Mul(product[v], load_wide(x + i + v * w));
+  HWY_ALIGN double lanes[hn::MaxLanes(F64())];
+  hn::Store(hn::Mul(hn::Mul(product[0], product[1]), hn::Mul(product[2], product[3])), F64(), lanes);
+  double total = 1;
+  for (; i < n; ++i) total *= static_cast<double>(x[i]);
+  for (int64_t k = w / 2; k > 0; k /= 2)
+    for (int64_t j = 0; j < k; ++j) lanes[j] *= lanes[j + k];
+  return total * lanes[0];
+}
+// product[j] *= x[0][j] x[1][j] ..., rows `step` elements apart, four at a time.
+void product_columns(const float* x, int64_t step, int64_t rows, double* product, int64_t n) {
+  const auto w = static_cast<int64_t>(hn::Lanes(F64()));
+  const auto some = [=]<int kRows>(const float* first, std::integral_constant<int, kRows>) HWY_ATTR {
+    int64_t j = 0;
+    for (; j + w <= n; j += w) {
+      W p = hn::LoadU(F64(), product + j);
+      for (int r = 0; r < kRows; ++r) p = hn::Mul(p, load_wide(first + r * step + j));
+      hn::StoreU(p, F64(), product + j);
+    }
+    for (; j < n; ++j)
+      for (int r = 0; r < kRows; ++r) product[j] *= static_cast<double>(first[r * step + j]);
+  };
+  int64_t i = 0;
+  for (; i + 4 <= rows; i += 4) some(x + i * step, std::integral_constant<int, 4>());
+  for (; i < rows; ++i) some(x + i * step, std::integral_constant<int, 1>());
+}
+
 }  // namespace
 }  // namespace suiren::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -51,7 +92,7 @@ HWY_AFTER_NAMESPACE();
 namespace suiren::cpu {
 namespace {
 
-constexpr int64_t kBlock = 4096, kChains = 8;
+constexpr int64_t kBlock = 4096;
 using RowSum = float (*)(const float*, int64_t, float);
 
 // The sum of a long row, its blocks shared by the threads.
@@ -133,72 +174,67 @@ struct Product {
   void take(T x) {
     value *= static_cast<C>(convert<std::conditional_t<is_half<T>, float, T>>(x));
   }
+  void join(Product o) { value *= o.value; }
+  C result() const { return value; }
 };
-// In f64 (integers modulo 2^64): down columns one after another; else element k goes to chain k % kChains of
-// its run, and the chains are multiplied in ascending order.
-template <class T>
-void products(const Call& c, const Reduction& r) {
-  using C = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
-  using Y = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
-  const auto wide = [](T x) { return static_cast<C>(convert<std::conditional_t<is_half<T>, float, T>>(x)); };
-  if constexpr (std::is_floating_point_v<C>)
-    if (side_by_side(r)) return fold_each<T, Y, Product<C>>(c, r);
-  const T* x = c.in(0).data<T>();
-  Y* y = c.out(0).data<Y>();
-  const Loops reduced = r.reduced.merged();
-  const int64_t n = reduced.dims[reduced.rank - 1], step = reduced.strides[reduced.rank - 1];
-  Loops runs = reduced;
-  --runs.rank;
-  runs.count = n ? reduced.count / n : 0;
-  const auto body = [&](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; ++o) {
-      C total = 1;
-      for (int64_t i = 0; i < runs.count; ++i) {
-        const T* p = x + r.kept.offset(o) + runs.offset(i);
-        C chain[kChains] = {1, 1, 1, 1, 1, 1, 1, 1};
-        int64_t k = 0;
-        for (; k + kChains <= n; k += kChains)
-          for (int64_t j = 0; j < kChains; ++j) chain[j] *= wide(p[(k + j) * step]);
-        for (; k < n; ++k) chain[0] *= wide(p[k * step]);
-        for (const C& v : chain) total *= v;
-      }
-      if constexpr (std::is_integral_v<T>)
-        y[o] = static_cast<int64_t>(total);
-      else
-        y[o] = convert<Y>(total);
-    }
-  };
-  parallel_for(r.kept.count, std::max<int64_t>(1, kGrainMath / std::max<int64_t>(1, reduced.count)), body);
-}
 void prod(const Call& c, void*) {
   const Reduction r(c);
-  if (r.kept.count > 0) visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() { products<T>(c, r); });
+  if (r.kept.count == 0) return;
+  if (over_rows(c, r)) return fold_rows<Product<double>>(c, r, SUIREN_PICK(product_row));
+  const Loops reduced = r.reduced.merged();
+  if (c.in(0).dtype() == SR_F32 && reduced.rank == 1 && side_by_side(r)) {
+    const auto columns = SUIREN_PICK(product_columns);
+    const float* x = c.in(0).data<float>();
+    float* y = c.out(0).data<float>();
+    return for_column_runs(r.kept.merged(), reduced.count, [=](int64_t at, int64_t o, int64_t n) {
+      double product[kColumnRun];
+      std::fill_n(product, n, 1.0);
+      columns(x + at, reduced.strides[0], reduced.count, product, n);
+      for (int64_t j = 0; j < n; ++j) y[o + j] = static_cast<float>(product[j]);
+    });
+  }
+  visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() {
+    if constexpr (std::is_integral_v<T>)
+      fold_each<T, int64_t, Product<uint64_t>>(c, r);
+    else
+      fold_each<T, T, Product<double>>(c, r);
+  });
 }
 
 template <class T>
 bool nonzero(T x) {
-  return convert<std::conditional_t<is_half<T>, float, T>>(x) != 0;
+  if constexpr (is_half<T>)
+    return (std::bit_cast<uint16_t>(x) & 0x7fff) != 0;
+  else
+    return x != 0;
 }
-struct Any {
-  bool value = false;
-  template <class T>
-  void take(T x) {
-    value |= nonzero(x);
-  }
-};
-struct All {
-  bool value = true;
-  template <class T>
-  void take(T x) {
-    value &= nonzero(x);
-  }
-};
-struct CountNonzero {
+// How many elements are not zero (for All: are zero).
+template <bool kZeros>
+struct Count {
   int64_t value = 0;
   template <class T>
   void take(T x) {
-    value += nonzero(x);
+    value += nonzero(x) != kZeros;
   }
+  template <class T>
+  void take_row(const T* x, int64_t n) {
+    constexpr int64_t kRun = 64;  // a fixed number, which the compiler makes vectors of
+    int64_t i = 0;
+    for (; i + kRun <= n; i += kRun) {
+      std::conditional_t<sizeof(T) == 1, uint8_t, uint32_t> part = 0;
+      for (int64_t k = 0; k < kRun; ++k) part += nonzero(x[i + k]) != kZeros;
+      value += part;
+    }
+    for (; i < n; ++i) take(x[i]);
+  }
+  void join(Count o) { value += o.value; }
+  int64_t result() const { return value; }
+};
+struct Any : Count<false> {
+  bool result() const { return value > 0; }
+};
+struct All : Count<true> {
+  bool result() const { return value == 0; }
 };
 template <class Y, class Fold>
 void count(const Call& c, void*) {
@@ -274,7 +310,7 @@ constexpr Kernel kKernels[] = {
     {"std", "rows", 10, accepts_rows, nullptr, variance<true>},
     {"any", "strided", 10, nullptr, nullptr, count<bool, Any>},
     {"all", "strided", 10, nullptr, nullptr, count<bool, All>},
-    {"count_nonzero", "strided", 10, nullptr, nullptr, count<int64_t, CountNonzero>},
+    {"count_nonzero", "strided", 10, nullptr, nullptr, count<int64_t, Count<false>>},
     {"cumprod", "lines", 10, row_major_inputs, nullptr, cumprod},
     {"scan", "lines", 10, row_major_inputs, nullptr, scan},
 };

@@ -179,7 +179,6 @@ HWY_INLINE V tanh(V x) {
 }
 
 HWY_INLINE float lanes_sum(V v) { return hn::GetLane(hn::SumOfLanes(F32(), v)); }
-HWY_INLINE float lanes_max(V v) { return hn::GetLane(hn::MaxOfLanes(F32(), v)); }
 
 // sum of term(i-th vector of the row) over n elements: four chains, then the tail, then the lanes. `term`
 // gets a loader and must give 0 where the loader gives 0.
@@ -204,26 +203,31 @@ HWY_INLINE float row_sum(int64_t n, Term term) {
   return lanes_sum(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)));
 }
 
-// The largest element of a row of n >= 1; NaN when there is one.
-HWY_INLINE float row_max(const float* x, int64_t n) {
+// The largest (smallest) element of a row of n >= 1; NaN when there is one.
+template <bool kLargest>
+HWY_INLINE float row_extremum(const float* x, int64_t n) {
   const int64_t w = width();
-  V m = hn::Neg(hn::Inf(F32()));
-  V nan = hn::Zero(F32());  // x - x is 0, or NaN for NaN (and for infinities, which the test below sorts out)
+  const V last = kLargest ? hn::Neg(hn::Inf(F32())) : hn::Inf(F32());
+  const auto better = [](V a, V b) SUIREN_STEP { return kLargest ? hn::Max(a, b) : hn::Min(a, b); };
+  V m0 = last, m1 = last;
+  M bad = hn::IsNaN(last);
   int64_t i = 0;
-  M bad = hn::MaskFromVec(nan);
-  for (; i + w <= n; i += w) {
-    const V v = load(x + i);
-    bad = hn::Or(bad, hn::IsNaN(v));
-    m = hn::Max(m, v);
+  for (; i + 2 * w <= n; i += 2 * w) {
+    const V a = load(x + i), b = load(x + i + w);
+    bad = hn::Or(bad, hn::Or(hn::IsNaN(a), hn::IsNaN(b)));
+    m0 = better(m0, a), m1 = better(m1, b);
   }
-  if (i < n) {
-    const M first = hn::FirstN(F32(), static_cast<size_t>(n - i));
-    const V v = hn::IfThenElse(first, load_part(x + i, n - i), hn::Neg(hn::Inf(F32())));
+  for (; i < n; i += w) {
+    const M part = hn::FirstN(F32(), static_cast<size_t>(std::min(w, n - i)));
+    const V v = n - i < w ? hn::IfThenElse(part, load_part(x + i, n - i), last) : load(x + i);
     bad = hn::Or(bad, hn::IsNaN(v));
-    m = hn::Max(m, v);
+    m0 = better(m0, v);
   }
-  return hn::AllFalse(F32(), bad) ? lanes_max(m) : hn::GetLane(hn::NaN(F32()));
+  if (!hn::AllFalse(F32(), bad)) return hn::GetLane(hn::NaN(F32()));
+  const V m = better(m0, m1);
+  return hn::GetLane(kLargest ? hn::MaxOfLanes(F32(), m) : hn::MinOfLanes(F32(), m));
 }
+HWY_INLINE float row_max(const float* x, int64_t n) { return row_extremum<true>(x, n); }
 
 }  // namespace suiren::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
