@@ -19,6 +19,14 @@ class Indices {
   int64_t operator[](int64_t i) const {
     return wide_ ? reinterpret_cast<const int64_t*>(data_)[i] : reinterpret_cast<const int32_t*>(data_)[i];
   }
+  /// f(pointer to the elements).
+  template <class F>
+  void visit(F&& f) const {
+    if (wide_)
+      f(reinterpret_cast<const int64_t*>(data_));
+    else
+      f(reinterpret_cast<const int32_t*>(data_));
+  }
 
  private:
   const char* data_;
@@ -82,22 +90,23 @@ class Indexed {
   // One outer position, slices [begin, end) and inner positions [first, last).
   template <class One>
   void range(int64_t o, int64_t begin, int64_t end, int64_t first, int64_t last, One one) const {
-    const int64_t base = (outer_at_.empty() ? o : outer_at_[static_cast<size_t>(o)]) * extent_ * x_inners_;
-    const auto slices = [&](auto lead) {
-      for (int64_t k = begin; k < end; ++k) {
-        const int64_t i = (o * count_ + k) * inners_;
-        for (int64_t j = first; j < last; ++j) one(lead(i, j), i + j);
+    id_.visit([&](const auto* id) {
+      const int64_t base = (outer_at_.empty() ? o : outer_at_[static_cast<size_t>(o)]) * extent_ * x_inners_;
+      const int64_t start = o * count_;
+      if constexpr (std::is_invocable_v<One, int64_t, int64_t, int64_t>) {
+        for (int64_t k = begin; k < end; ++k)
+          one(base + checked(id[k]) * x_inners_ + first, (start + k) * inners_ + first, last - first);
+      } else if (inners_ == 1 && x_inners_ == 1) {
+        for (int64_t i = start + begin; i < start + end; ++i) one(base + checked(id[i]), i);
+      } else {
+        const int64_t* at = inner_at_.empty() ? nullptr : inner_at_.data();
+        for (int64_t k = begin; k < end; ++k) {
+          const int64_t i = (start + k) * inners_;
+          for (int64_t j = first; j < last; ++j)
+            one(base + checked(id[i + j]) * x_inners_ + (at ? at[j] : j), i + j);
+        }
       }
-    };
-    if constexpr (std::is_invocable_v<One, int64_t, int64_t, int64_t>)
-      for (int64_t k = begin; k < end; ++k)
-        one(base + checked(id_[k]) * x_inners_ + first, (o * count_ + k) * inners_ + first, last - first);
-    else if (inner_at_.empty())
-      slices([&](int64_t i, int64_t j) { return base + checked(id_[i + j]) * x_inners_ + j; });
-    else
-      slices([&](int64_t i, int64_t j) {
-        return base + checked(id_[i + j]) * x_inners_ + inner_at_[static_cast<size_t>(j)];
-      });
+    });
   }
   int64_t checked(int64_t id) const {
     if (static_cast<uint64_t>(id) >= static_cast<uint64_t>(extent_)) [[unlikely]]

@@ -34,18 +34,23 @@ HWY_INLINE V bounded(V x, V inverse, V zero, V low, V high) {
   return hn::Min(hn::IfThenElse(hn::Ge(q, low), q, low), high);
 }
 
-template <class Q>
-HWY_INLINE void quantize_vectors(const float* x, Q* y, int64_t n, float inverse, float zero, float low,
-                                 float high) {
-  const V i = set(inverse), z = set(zero), l = set(low), h = set(high);
+// round(x inverse) + zero within [low, high] of either type of a byte; |zero| <= kMostZero. Kept within
+// bounds before it is rounded, which is the same: they are whole. A float near 2^23 rounds to a whole number,
+// and its low bits are that number.
+void quantize_bytes(const float* x, uint8_t* y, int64_t n, float inverse, float zero, float low, float high) {
+  const hn::Rebind<uint32_t, F32> d32;
+  const Bytes<uint8_t> d8;
+  const V i = set(inverse), l = set(low - zero), h = set(high - zero), whole = set(12582912.0f);
+  const auto z = hn::Set(d32, static_cast<uint32_t>(static_cast<int32_t>(zero)));
   const auto codes = [=](V v) SUIREN_STEP {
-    return hn::DemoteTo(Bytes<Q>(), hn::ConvertTo(I32(), bounded(v, i, z, l, h)));
+    const V q = hn::Mul(v, i), bounded = hn::Min(hn::IfThenElse(hn::Ge(q, l), q, l), h);
+    return hn::TruncateTo(d8, hn::Add(hn::BitCast(d32, hn::Add(bounded, whole)), z));
   };
   int64_t k = 0;
-  for (; k + width() <= n; k += width()) hn::StoreU(codes(load(x + k)), Bytes<Q>(), y + k);
+  for (; k + width() <= n; k += width()) hn::StoreU(codes(load(x + k)), d8, y + k);
   if (k == n) return;
-  HWY_ALIGN Q rest[hn::MaxLanes(Bytes<Q>())];
-  hn::StoreU(codes(load_part(x + k, n - k)), Bytes<Q>(), rest);
+  HWY_ALIGN uint8_t rest[hn::MaxLanes(d8)];
+  hn::StoreU(codes(load_part(x + k, n - k)), d8, rest);
   std::memcpy(y + k, rest, static_cast<size_t>(n - k));
 }
 template <class Q>
@@ -62,12 +67,6 @@ HWY_INLINE void dequantize_vectors(const Q* x, float* y, int64_t n, float scale,
   store_part(numbers(hn::LoadU(Bytes<Q>(), rest)), y + k, n - k);
 }
 
-void quantize_i8(const float* x, int8_t* y, int64_t n, float inverse, float zero) {
-  quantize_vectors(x, y, n, inverse, zero, -128, 127);
-}
-void quantize_u8(const float* x, uint8_t* y, int64_t n, float inverse, float zero) {
-  quantize_vectors(x, y, n, inverse, zero, 0, 255);
-}
 void dequantize_i8(const int8_t* x, float* y, int64_t n, float scale, float zero) {
   dequantize_vectors(x, y, n, scale, zero);
 }
@@ -129,17 +128,15 @@ float wide(T x) requires(is_half<T>) {
   return static_cast<float>(x);
 }
 
-constexpr int64_t kVectors = 16;  // elements that are worth choosing the vector code for
+constexpr int64_t kVectors = 16;      // elements that are worth choosing the vector code for
+constexpr float kMostZero = 1 << 20;  // that the vector code serves
 
 template <class T, class Q, class A>
 void quantize_row(const T* x, Q* y, int64_t n, const Quantizer<A>& quantize) {
   if constexpr (std::is_same_v<T, float>)
-    if (n >= kVectors) {
-      if constexpr (std::is_same_v<Q, int8_t>)
-        return SUIREN_PICK(quantize_i8)(x, y, n, quantize.inverse, quantize.zero);
-      else
-        return SUIREN_PICK(quantize_u8)(x, y, n, quantize.inverse, quantize.zero);
-    }
+    if (n >= kVectors && std::abs(quantize.zero) <= kMostZero)
+      return SUIREN_PICK(quantize_bytes)(x, reinterpret_cast<uint8_t*>(y), n, quantize.inverse, quantize.zero,
+                                         quantize.low, quantize.high);
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Q>(static_cast<int32_t>(quantize(wide(x[i]))));
 }
 

@@ -1,5 +1,5 @@
-// Elements in other places: flip, roll, repeat_interleave, tril, triu, diagonal_backward. By size, not by
-// dtype.
+// Elements in other places: flip, roll, tile, repeat_interleave, tril, triu, diagonal_backward. By size, not
+// by dtype.
 
 #include <algorithm>
 #include <cstring>
@@ -52,6 +52,31 @@ void roll(const Call& c, void*) {
   part(n - shift, 0, shift);
 }
 
+// Attribute: repeats. What lies inside the last dimension that is repeated moves in runs.
+void tile(const Call& c, void*) {
+  const Operand x = c.in(0), y = c.out(0);
+  if (y.numel() == 0) return;
+  if (x.rank() == 0) return move(y, x);
+  const int64_t* repeats = c.attr_list(0);
+  int axis = x.rank() - 1;
+  int64_t run = item(x);
+  while (axis > 0 && repeats[axis] == 1) run *= x.dim(axis--);
+  run *= x.dim(axis);
+  const char* from = x.data<char>();
+  char* to = y.data<char>();
+  const int64_t runs = y.numel() * item(y) / run;
+  parallel_for(runs, std::max<int64_t>(1, 4 * kGrainCheap / run), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t rest = i / repeats[axis], at = 0, step = run;
+      for (int d = axis - 1; d >= 0; --d) {
+        at += rest % y.dim(d) % x.dim(d) * step;
+        rest /= y.dim(d), step *= x.dim(d);
+      }
+      std::memcpy(to + i * run, from + at, static_cast<size_t>(run));
+    }
+  });
+}
+
 // Attributes: repeats, axis. Elements by themselves along the last dimension, runs of bytes elsewhere.
 void repeat_interleave(const Call& c, void*) {
   const Operand x = c.in(0);
@@ -98,29 +123,49 @@ void triangle(const Call& c, void*) {
   });
 }
 
+// Each matrix of the last two dimensions of y: zeros, and a row of g from its element `first` on.
+void diagonals(const Operand& g, const Operand& y, int64_t first) {
+  const int64_t matrix = y.dim(-2) * y.dim(-1), n = g.dim(-1), step = y.dim(-1) + 1;
+  with_word(item(y), [&]<class W>() {
+    const W* from = g.data<W>();
+    W* to = y.data<W>();
+    parallel_for(y.numel() / matrix, std::max<int64_t>(1, kGrainCheap / matrix), [&](int64_t b, int64_t e) {
+      for (int64_t i = b; i < e; ++i) {
+        W* block = to + i * matrix;
+        std::memset(block, 0, static_cast<size_t>(matrix) * sizeof(W));
+        for (int64_t k = 0; k < n; ++k) block[first + k * step] = from[i * n + k];
+      }
+    });
+  });
+}
+
 // Attributes: shape, offset, row, column.
 void diagonal_backward(const Call& c, void*) {
   const Operand g = c.in(0), y = c.out(0);
-  clear(y.data<char>(), y.numel() * item(y));
-  if (g.numel() == 0) return;
   const int64_t offset = c.attr_i64(1);
   const int row = static_cast<int>(c.attr_i64(2)), column = static_cast<int>(c.attr_i64(3));
+  const int64_t first =
+      std::max<int64_t>(0, -offset) * y.stride(row) + std::max<int64_t>(0, offset) * y.stride(column);
+  if (g.numel() == 0 || std::min(row, column) < y.rank() - 2)
+    clear(y.data<char>(), y.numel() * item(y));
+  else
+    return diagonals(g, y, first);
+  if (g.numel() == 0) return;
   Strides strides;
   for (int d = 0; d < y.rank(); ++d)
     if (d != row && d != column) strides.push_back(y.stride(d));
   strides.push_back(y.stride(row) + y.stride(column));
-  const int64_t first =
-      std::max<int64_t>(0, -offset) * y.stride(row) + std::max<int64_t>(0, offset) * y.stride(column);
   move(Restrided(y, shape_of(g), strides, first).operand(), g);
 }
 
 constexpr Kernel kKernels[] = {
     {"flip", "strided", 10, nullptr, nullptr, flip},
     {"roll", "strided", 10, nullptr, nullptr, roll},
+    {"tile", "runs", 10, row_major_inputs, nullptr, tile},
     {"repeat_interleave", "runs", 10, row_major_inputs, nullptr, repeat_interleave},
     {"tril", "rows", 10, row_major_inputs, nullptr, triangle<true>},
     {"triu", "rows", 10, row_major_inputs, nullptr, triangle<false>},
-    {"diagonal_backward", "strided", 10, nullptr, nullptr, diagonal_backward},
+    {"diagonal_backward", "strided", 10, row_major_inputs, nullptr, diagonal_backward},
 };
 
 }  // namespace
