@@ -137,6 +137,54 @@ HWY_INLINE void pass(const FftPass<T>& f, int64_t begin, int64_t end) {
 void pass_f32(const FftPass<float>& f, int64_t begin, int64_t end) { pass(f, begin, end); }
 void pass_f64(const FftPass<double>& f, int64_t begin, int64_t end) { pass(f, begin, end); }
 
+// x_k = (z_k + conj z_{h-k}) / 2 - i w^k (z_k - conj z_{h-k}) / 2, signals w, w + lanes, ... while a whole
+// vector is left; returns the first that is not done.
+template <class D, class T>
+HWY_INLINE int64_t spectrum(D d, const FftHalves<T>& f, int64_t k, int64_t w) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto half = hn::Set(d, T(0.5)), c = hn::Set(d, f.cos[k]), s = hn::Set(d, f.sin[k]);
+  const int64_t a = (k == f.h ? 0 : k) * f.W, b = (k == 0 || k == f.h ? 0 : f.h - k) * f.W;
+  for (; w + lanes <= f.W; w += lanes) {
+    const Complex<D> p{hn::LoadU(d, f.zr + a + w), hn::LoadU(d, f.zi + a + w)};
+    const Complex<D> q{hn::LoadU(d, f.zr + b + w), hn::Neg(hn::LoadU(d, f.zi + b + w))};
+    const Complex<D> sum = plus(p, q), rest = minus(p, q);
+    const auto re = hn::NegMulAdd(rest.r, s, hn::MulAdd(rest.i, c, sum.r));
+    const auto im = hn::NegMulAdd(rest.i, s, hn::NegMulAdd(rest.r, c, sum.i));
+    hn::StoreU(hn::Mul(half, re), d, f.xr + k * f.W + w);
+    hn::StoreU(hn::Mul(half, im), d, f.xi + k * f.W + w);
+  }
+  return w;
+}
+// z_k = (x_k + conj x_{h-k}) + i w^-k (x_k - conj x_{h-k}), parts exchanged, likewise.
+template <class D, class T>
+HWY_INLINE int64_t halves(D d, const FftHalves<T>& f, int64_t k, int64_t w) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto c = hn::Set(d, f.cos[k]), s = hn::Set(d, f.sin[k]);
+  const int64_t a = k * f.W, b = (f.h - k) * f.W;
+  for (; w + lanes <= f.W; w += lanes) {
+    const Complex<D> p{hn::LoadU(d, f.xr + a + w), hn::LoadU(d, f.xi + a + w)};
+    const Complex<D> q{hn::LoadU(d, f.xr + b + w), hn::Neg(hn::LoadU(d, f.xi + b + w))};
+    const Complex<D> sum = plus(p, q), rest = minus(p, q);
+    hn::StoreU(hn::NegMulAdd(rest.r, s, hn::NegMulAdd(rest.i, c, sum.r)), d, f.zi + a + w);
+    hn::StoreU(hn::NegMulAdd(rest.i, s, hn::MulAdd(rest.r, c, sum.i)), d, f.zr + a + w);
+  }
+  return w;
+}
+template <bool kForward, class T>
+HWY_INLINE void fold_halves(const FftHalves<T>& f) {
+  const hn::ScalableTag<T> d;
+  const hn::CappedTag<T, 1> one;
+  for (int64_t k = 0; k < f.h + kForward; ++k)
+    if constexpr (kForward)
+      spectrum(one, f, k, spectrum(d, f, k, 0));
+    else
+      halves(one, f, k, halves(d, f, k, 0));
+}
+void spectrum_f32(const FftHalves<float>& f) { fold_halves<true>(f); }
+void spectrum_f64(const FftHalves<double>& f) { fold_halves<true>(f); }
+void halves_f32(const FftHalves<float>& f) { fold_halves<false>(f); }
+void halves_f64(const FftHalves<double>& f) { fold_halves<false>(f); }
+
 }  // namespace
 }  // namespace suiren::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -147,6 +195,11 @@ namespace {
 
 void run_pass(const FftPass<float>& f, int64_t begin, int64_t end) { SUIREN_PICK(pass_f32)(f, begin, end); }
 void run_pass(const FftPass<double>& f, int64_t begin, int64_t end) { SUIREN_PICK(pass_f64)(f, begin, end); }
+
+void run_spectrum(const FftHalves<float>& f) { SUIREN_PICK(spectrum_f32)(f); }
+void run_spectrum(const FftHalves<double>& f) { SUIREN_PICK(spectrum_f64)(f); }
+void run_halves(const FftHalves<float>& f) { SUIREN_PICK(halves_f32)(f); }
+void run_halves(const FftHalves<double>& f) { SUIREN_PICK(halves_f64)(f); }
 
 // cos and sin of 2 pi j / n for j < count.
 template <class T>
@@ -172,11 +225,11 @@ struct Signals {
   void swap(Signals& o) { r.swap(o.r), i.swap(o.i); }
 };
 
-enum Room { kData, kOther, kConvolution, kOtherConvolution };
+enum Room { kData, kOther, kConvolution, kOtherConvolution, kSpectra, kRooms };
 // What this thread keeps between calls: n elements of any value.
 template <class T>
 Signals<T>& kept(Room room, int64_t n) {
-  static thread_local Signals<T> rooms[4];
+  static thread_local Signals<T> rooms[kRooms];
   rooms[room].resize(n);
   return rooms[room];
 }
@@ -305,24 +358,17 @@ class RealPlan {
   // W rows: x(w, t) -> y(w, k, re, im), scaled.
   template <class X, class Y>
   void forward(int64_t W, T scale, X x, Y y) const {
-    const int64_t h = plan_->length();
+    const int64_t h = plan_->length(), M = n_ / 2 + 1;
     Signals<T>&z = kept<T>(kData, h * W), &room = kept<T>(kOther, h * W);
-    tiled(h, W, [&](int64_t k, int64_t w) {
-      z.r[static_cast<size_t>(k * W + w)] = x(w, even_ ? 2 * k : k);
-      z.i[static_cast<size_t>(k * W + w)] = even_ ? x(w, 2 * k + 1) : T(0);
+    tiled(h, W, [&, zr = z.r.data(), zi = z.i.data(), even = even_](int64_t k, int64_t w) {
+      zr[k * W + w] = x(w, even ? 2 * k : k);
+      zi[k * W + w] = even ? x(w, 2 * k + 1) : T(0);
     });
     plan_->run(z, room, W);
-    tiled(n_ / 2 + 1, W, [&](int64_t k, int64_t w) {
-      const int64_t at_k = k == h ? 0 : k, mirror = k == 0 || k == h ? 0 : h - k;
-      const auto a = static_cast<size_t>(at_k * W + w), b = static_cast<size_t>(mirror * W + w);
-      T re = z.r[a], im = z.i[a];
-      if (even_) {  // (z_k + conj z_{h-k}) / 2 - i w^k (z_k - conj z_{h-k}) / 2
-        const T sr = (z.r[a] + z.r[b]) / 2, si = (z.i[a] - z.i[b]) / 2, dr = (z.r[a] - z.r[b]) / 2,
-                di = (z.i[a] + z.i[b]) / 2;
-        const T c = cos(k), s = sin(k);
-        re = sr + di * c - dr * s, im = si - dr * c - di * s;
-      }
-      y(w, k, scale * re, k == 0 || 2 * k == n_ ? T(0) : scale * im);
+    Signals<T>& spectra = even_ ? kept<T>(kSpectra, M * W) : z;
+    if (even_) run_spectrum(halves(W, spectra, z));
+    tiled(M, W, [&, xr = spectra.r.data(), xi = spectra.i.data(), n = n_](int64_t k, int64_t w) {
+      y(w, k, scale * xr[k * W + w], k == 0 || 2 * k == n ? T(0) : scale * xi[k * W + w]);
     });
   }
 
@@ -331,25 +377,25 @@ class RealPlan {
   void inverse(int64_t W, T scale, X x, Y y) const {
     const int64_t h = plan_->length(), M = n_ / 2 + 1;
     // Parts exchanged: the inverse is a forward transform then.
-    Signals<T>&z = kept<T>(kData, h * W), &room = kept<T>(kOther, h * W);
-    tiled(h, W, [&](int64_t k, int64_t w) {
-      const auto at = static_cast<size_t>(k * W + w);
-      const auto im = [&](int64_t j) { return j == 0 || 2 * j == n_ ? T(0) : x(w, j, 1); };
-      if (!even_) {
-        const bool mirrored = k >= M;
-        z.i[at] = x(w, mirrored ? n_ - k : k, 0), z.r[at] = mirrored ? -im(n_ - k) : im(k);
-        return;
-      }
-      // (x_k + conj x_{h-k}) + i w^-k (x_k - conj x_{h-k})
-      const T sr = x(w, k, 0) + x(w, h - k, 0), si = im(k) - im(h - k), dr = x(w, k, 0) - x(w, h - k, 0),
-              di = im(k) + im(h - k);
-      const T c = cos(k), s = sin(k);
-      z.i[at] = sr - di * c - dr * s, z.r[at] = si + dr * c - di * s;
+    Signals<T>&z = kept<T>(kData, h * W), &room = kept<T>(kOther, h * W), &spectra = kept<T>(kSpectra, M * W);
+    T *xr = spectra.r.data(), *xi = spectra.i.data();
+    tiled(M, W, [&, n = n_](int64_t k, int64_t w) {
+      xr[k * W + w] = x(w, k, 0);
+      xi[k * W + w] = k == 0 || 2 * k == n ? T(0) : x(w, k, 1);
     });
+    if (even_)
+      run_halves(halves(W, spectra, z));
+    else
+      for (int64_t k = 0; k < h; ++k)
+        for (int64_t w = 0; w < W; ++w) {
+          const int64_t from = (k < M ? k : n_ - k) * W + w;
+          const auto to = static_cast<size_t>(k * W + w);
+          z.i[to] = xr[from], z.r[to] = k < M ? xi[from] : -xi[from];
+        }
     plan_->run(z, room, W);
-    tiled(n_, W, [&](int64_t t, int64_t w) {
-      const auto at = static_cast<size_t>((even_ ? t / 2 : t) * W + w);
-      y(w, t, scale * (even_ && t % 2 ? z.r[at] : z.i[at]));
+    tiled(h, W, [&, zr = z.r.data(), zi = z.i.data(), even = even_](int64_t k, int64_t w) {
+      y(w, even ? 2 * k : k, scale * zi[k * W + w]);
+      if (even) y(w, 2 * k + 1, scale * zr[k * W + w]);
     });
   }
 
@@ -363,8 +409,10 @@ class RealPlan {
       for (int64_t w = 0; w < W; ++w)
         for (int64_t k = first; k < std::min(n, first + kTile); ++k) body(k, w);
   }
-  T cos(int64_t k) const { return whole_->circle().cos[static_cast<size_t>(k)]; }
-  T sin(int64_t k) const { return whole_->circle().sin[static_cast<size_t>(k)]; }
+  FftHalves<T> halves(int64_t W, Signals<T>& x, Signals<T>& z) const {
+    const Circle<T>& c = whole_->circle();
+    return {plan_->length(), W, c.cos.data(), c.sin.data(), x.r.data(), x.i.data(), z.r.data(), z.i.data()};
+  }
   int64_t n_;
   bool even_;
   std::shared_ptr<const Plan<T>> plan_, whole_;

@@ -1,5 +1,5 @@
 #pragma once
-// One pass of a Fourier transform: what all copies of fft.cpp (one for each target) share.
+// The steps of a Fourier transform: what all copies of fft.cpp (one for each target) share.
 
 #include <cstdint>
 
@@ -15,6 +15,15 @@ struct FftPass {
   int64_t step;        ///< n / (radix m)
   const T *xr, *xi;
   T *yr, *yi;
+};
+
+/// W real signals of 2 h numbers side by side: their spectra x, k = 0 .. h at [k W + w], and the transforms z
+/// of length h whose parts are the even and the odd numbers.
+template <class T>
+struct FftHalves {
+  int64_t h, W;
+  const T *cos, *sin;  ///< of pi k / h
+  T *xr, *xi, *zr, *zi;
 };
 
 }  // namespace suiren::cpu
