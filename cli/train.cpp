@@ -60,6 +60,7 @@ A configuration (paths are relative to the working directory):
   steps: 2000                                                             # or minutes: 30
   optimizer: {name: adamw, lr: 2.0e-3, betas: [0.9, 0.95], weight_decay: 0.1, grad_clip: 1.0}   # adamw, muon, sgd
   schedule: {name: cosine, warmup_steps: 50, final_ratio: 0.1}            # cosine, wsd, constant
+  precision: float32                                                      # or bfloat16, on a CPU with bf16 units
   seed: 1
   checkpoint: {every: 100, keep: 2}
   eval: {every: 200})";

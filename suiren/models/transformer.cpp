@@ -110,6 +110,12 @@ std::unique_ptr<Transformer> Transformer::load(const std::string& folder, const 
   return model;
 }
 
+std::unique_ptr<Transformer> Transformer::placed(const nn::Placement& at) const {
+  std::unique_ptr<Transformer> model(new Transformer(config_, NoInit{}, at));
+  model->copy_from(*this);
+  return model;
+}
+
 void Transformer::save(const std::string& folder) const {
   make_directories(folder);
   Module::save(folder + "/model.safetensors", {{"format", "pt"}});

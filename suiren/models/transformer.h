@@ -52,6 +52,8 @@ class Transformer : public nn::Module {
   /// [..., hidden] -> [..., vocabulary].
   Tensor head(const Tensor& hidden) const;
   Tensor logits(const Tensor& ids, KvStore* store = nullptr) const { return head(hidden(ids, store)); }
+  /// A model of the same shape and weights, placed otherwise.
+  std::unique_ptr<Transformer> placed(const nn::Placement& at) const;
   /// Cross-entropy in nats of each target, [B * T]: ids and targets [B, T].
   Tensor token_losses(const Tensor& ids, const Tensor& targets) const;
 

@@ -1,5 +1,6 @@
 #include "suiren/nn/module.h"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
@@ -8,6 +9,8 @@
 #include "suiren/core/autograd.h"
 #include "suiren/core/backend.h"
 #include "suiren/io/safetensors.h"
+#include "suiren/ops/cast/cast.h"
+#include "suiren/ops/copy/copy.h"
 
 namespace suiren::nn {
 namespace {
@@ -152,6 +155,19 @@ void Module::save(const std::string& path, const std::map<std::string, std::stri
   io::TensorEntries entries;
   for (const Slot& s : slots()) entries.add(s.name, *s.tensor);
   io::write_safetensors(path, entries.list(), metadata);
+}
+
+void Module::copy_from(const Module& other) {
+  const std::vector<Slot> to = slots(), from = other.slots();
+  const auto same = [](const Slot& a, const Slot& b) {
+    return a.name == b.name && a.tensor->shape() == b.tensor->shape();
+  };
+  SR_CHECK_AS(kInternal, std::ranges::equal(to, from, same), "copy_from: the modules differ");
+  parallel_tasks(static_cast<int64_t>(to.size()), [&](int64_t i) {
+    const NoGrad off;
+    const Tensor& target = *to[static_cast<size_t>(i)].tensor;
+    assign(target, cast(from[static_cast<size_t>(i)].tensor->detach(), target.dtype()));
+  });
 }
 
 void Module::load_files(const std::vector<std::string>& paths) {

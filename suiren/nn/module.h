@@ -64,6 +64,9 @@ class Module {
   /// nothing is changed then.
   void load(const std::string& path) { load_files({path}); }
   void load_files(const std::vector<std::string>& paths);
+  /// Writes another module's parameters and buffers over these, converted to their dtypes; the devices are
+  /// the same. Error{kInternal} unless both have the same tree.
+  void copy_from(const Module& other);
 
  protected:
   /// Makes `slot` a parameter: uninitialized memory that is marked stable and requires a gradient.

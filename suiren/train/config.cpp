@@ -224,7 +224,7 @@ TrainConfig parse(const YAML::Node& node, const std::string& path) {
            "{}: give either steps (updates in all) or minutes (time for the run)", path);
   read_optimizer(root.section("optimizer"), c.optimizer);
   read_schedule(root.section("schedule"), c.schedule_name, c.schedule);
-  root.choice("precision", c.precision, {"float32"});
+  root.choice("precision", c.precision, {"float32", "bfloat16"});
   int64_t seed = 1;
   root.count("seed", seed, 0);
   c.seed = static_cast<uint64_t>(seed);

@@ -38,9 +38,9 @@ struct TrainConfig {
   double minutes = 0;  ///< time for the whole run, turned into steps at the start
   OptimizerConfig optimizer;
   std::string schedule_name = "cosine";
-  optim::Schedule schedule;  ///< its kind, lr and steps are filled in when the run starts
-  std::string precision = "float32";
-  std::string device = "cpu";  ///< where the model lives: of the command line, not of the file
+  optim::Schedule schedule;           ///< its kind, lr and steps are filled in when the run starts
+  std::string precision = "float32";  ///< or bfloat16: activations and working weights in bf16
+  std::string device = "cpu";         ///< where the model lives: of the command line, not of the file
   uint64_t seed = 1;
   int64_t checkpoint_every = 0, checkpoint_keep = 2;  ///< every 0: only at the end and when stopped
   int64_t eval_every = 0, eval_sequences = 64;        ///< held-out windows for each evaluation

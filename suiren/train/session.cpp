@@ -13,6 +13,7 @@
 #include "suiren/core/dispatch.h"
 #include "suiren/io/json.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/optim/clip.h"
 #include "suiren/text/tokenizer.h"
@@ -136,13 +137,14 @@ StepRunner::StepRunner(const TrainConfig& config, models::Transformer& model, op
                        const data::Loader& loader)
     : config_(config),
       model_(model),
+      rounded_(config.precision == "bfloat16" ? model.placed({model.device(), kBF16}) : nullptr),
       optimizer_(optimizer),
       loader_(loader),
       together_(model.device().context().info().concurrent_stream
                     ? sequences_together(model.config(), loader.config().sequence_length,
                                          optimizer_states(config), config.sequences_per_step())
                     : 1),
-      parameters_(model.parameters()) {}
+      parameters_(worker().parameters()) {}
 
 // Loss of one sequence as its share of the step's mean, and its gradients.
 StepRunner::Part StepRunner::sequence(int64_t index) const {
@@ -151,7 +153,7 @@ StepRunner::Part StepRunner::sequence(int64_t index) const {
   const std::span<const int32_t> ids(window);
   const Tensor inputs = Tensor::from(ids.first(static_cast<size_t>(T)), {1, T}, model_.device());
   const Tensor targets = Tensor::from(ids.subspan(1), {1, T}, model_.device());
-  const Tensor loss = sum(model_.token_losses(inputs, targets)) *
+  const Tensor loss = sum(worker().token_losses(inputs, targets)) *
                       (1.0 / static_cast<double>(T * config_.sequences_per_step()));
   Part part;
   accumulate_gradients(loss, parameters_, part.grads);
@@ -181,9 +183,10 @@ void StepRunner::add(std::vector<Part> parts, Step& step) {
   for (Part& part : parts) {
     step.loss += part.loss;
     for (size_t p = 0; p < sums_.size(); ++p) {
+      if (!part.grads[p].defined()) continue;
       if (!sums_[p].defined()) {
-        sums_[p] = part.grads[p];
-      } else if (part.grads[p].defined()) {
+        sums_[p] = cast(part.grads[p], kF32);
+      } else {
         const Tensor in[] = {sums_[p], part.grads[p]};
         run_op(accumulate, &none, in);
       }
@@ -201,7 +204,7 @@ std::optional<StepRunner::Step> StepRunner::run(int64_t step, double lr) {
     add(round(first + i, std::min(together_, n - i)), s);
   }
   for (size_t p = 0; p < sums_.size(); ++p)
-    if (!sums_[p].defined()) sums_[p] = Tensor::zeros(parameters_[p].spec());
+    if (!sums_[p].defined()) sums_[p] = Tensor::zeros({kF32, parameters_[p].shape(), model_.device()});
   s.grad_norm = optim::global_norm(sums_);
   SR_CHECK_AS(
       kNumeric, std::isfinite(s.loss) && std::isfinite(s.grad_norm),
@@ -210,6 +213,7 @@ std::optional<StepRunner::Step> StepRunner::run(int64_t step, double lr) {
       std::isfinite(s.loss) ? "the gradient's norm" : "the loss",
       std::isfinite(s.loss) ? s.grad_norm : s.loss, step, first, first + n - 1);
   optimizer_.step(sums_, lr, optim::clip_coefficient(s.grad_norm, config_.optimizer.grad_clip));
+  if (rounded_) rounded_->copy_from(model_);
   return s;
 }
 

@@ -38,7 +38,9 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const TrainConfig& c, models::T
 int optimizer_states(const TrainConfig& c);
 optim::Schedule make_schedule(const TrainConfig& c, int64_t steps);
 
-/// Model, optimizer and gradient sums: what one step works on.
+/// Model, optimizer and gradient sums: what one step works on. In precision bfloat16 the forward and backward
+/// passes run on a copy of the model whose weights are rounded to bf16 after each update; weights, gradient
+/// sums and optimizer stay f32 (Micikevicius et al., "Mixed precision training", 2018, section 3.1).
 class StepRunner {
  public:
   StepRunner(const TrainConfig& config, models::Transformer& model, optim::Optimizer& optimizer,
@@ -58,12 +60,14 @@ class StepRunner {
   Part sequence(int64_t index) const;
   std::vector<Part> round(int64_t first, int64_t count) const;
   void add(std::vector<Part> parts, Step& step);
+  const models::Transformer& worker() const { return rounded_ ? *rounded_ : model_; }
   const TrainConfig& config_;
   models::Transformer& model_;
+  std::unique_ptr<models::Transformer> rounded_;  // none in float32
   optim::Optimizer& optimizer_;
   const data::Loader& loader_;
   int64_t together_;  // sequences that run side by side
-  Tensors parameters_, sums_;
+  Tensors parameters_, sums_;  // the worker's, and f32 sums of their gradients
 };
 
 }  // namespace suiren::train

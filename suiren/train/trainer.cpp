@@ -163,6 +163,9 @@ void Run::begin(const std::optional<Checkpoint>& from) {
   model_ = make_model(config_, shape_);
   optimizer_ = make_optimizer(config_, *model_);
   if (from) restore(*from);
+  if (config_.precision == "bfloat16" && Device(config_.device).is_cpu() && !cpu_info().has("avx512_bf16") &&
+      !cpu_info().has("amx_bf16"))
+    warn("precision: bfloat16 on a CPU without bf16 units; float32 is faster here");
   runner_ = std::make_unique<StepRunner>(config_, *model_, *optimizer_, loader_);
   log_.emplace(config_.output + "/log.jsonl", step_);
   board_.emplace(config_.output + "/tensorboard");

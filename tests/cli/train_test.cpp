@@ -58,6 +58,38 @@ TEST_F(Cli, SameBitsForAnyThreadsAndAnySplitOfABatch) {
   EXPECT_EQ(weights(at("split")), expected);
 }
 
+// Weights and sums stay f32, so that bf16 changes the loss by its rounding alone; and the same bits hold,
+// over a stop and the next start too.
+TEST_F(Cli, Bfloat16FollowsFloat32WithTheSameBitsForAnyThreads) {
+  const std::vector<std::string> bf16{"--set", "precision=bfloat16", "--quiet"};
+  const auto train = [&](const std::string& name, std::vector<std::string> more) {
+    std::vector<std::string> args{"train", "--config", config(name)};
+    for (const auto* list : std::array{&bf16, &std::as_const(more)})
+      args.insert(args.end(), list->begin(), list->end());
+    must(args);
+    return weights(at(name));
+  };
+  const std::string expected = train("base", {});
+  const json trace = json::parse(read_file("tests/golden/training/trace.json"))["float64"];
+  const auto log = lines(at("base/log.jsonl"));
+  ASSERT_EQ(log.size(), trace.size());
+  bool rounded = false;
+  for (size_t i = 0; i < log.size(); ++i) {
+    const double loss = trace[i]["loss"], ours = log[i]["loss"];
+    EXPECT_NEAR(ours, loss, 5e-3 * loss) << i;
+    rounded = rounded || std::abs(ours - loss) > 1e-5 * loss;
+  }
+  EXPECT_TRUE(rounded) << "the model did not run in bf16";
+  for (const char* threads : {"1", "3"})
+    EXPECT_EQ(train(std::string("t") + threads, {"--threads", threads}), expected) << threads << " threads";
+  EXPECT_EQ(train("split", {"--set", "batch.sequences=1", "--set", "batch.accumulate=4"}), expected);
+  EXPECT_EQ(train("source", {"--set", "checkpoint.every=7", "--set", "checkpoint.keep=9"}), expected);
+  std::vector<std::string> checkpoints;
+  for (const auto& c : fs::directory_iterator(at("source/checkpoints"))) checkpoints.push_back(c.path());
+  ASSERT_GT(checkpoints.size(), 1u);
+  EXPECT_EQ(train("rest", {"--resume", *std::ranges::min_element(checkpoints)}), expected);
+}
+
 TEST_F(Cli, KilledFiftyTimesAtRandomMomentsEndsInTheSameBits) {
   const std::vector<std::string> more{
       "--set", "steps=150", "--set", "checkpoint.every=3", "--set", "schedule.warmup_steps=9", "--quiet"};

@@ -95,7 +95,7 @@ TEST_F(ConfigTest, BadSettingsNameTheLineTheValueAndTheRemedy) {
       {with("tokens: t.u16", "tokens: t.u16, shards: d"), "data needs either tokens"},
       {with("output: runs/a\n", ""), "output is missing"},
       {with("model: {hidden_size: 64, num_attention_heads: 4}\n", ""), "give either init_from"},
-      {with("precision: float32", "precision: float8"), "precision is 'float8', expected float32"},
+      {with("precision: float32", "precision: float8"), "precision is 'float8', expected float32, bfloat16"},
       {with("batch: {sequences: 4, accumulate: 2}", "batch: 4"), "batch must hold keys and values"},
       {with("sequences: 4", "sequences: 0"), "batch.sequences is 0, expected at least 1"},
       {"[1, 2]", "holds no settings"},

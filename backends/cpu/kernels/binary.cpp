@@ -186,6 +186,11 @@ namespace {
 
 Reason accepts_numbers(const Call& c) { return c.in(0).dtype() == SR_BOOL ? "dtype" : nullptr; }
 
+// Of two dtypes, the sum's stands wider: then both are widened first.
+Reason accepts_sum(const Call& c) {
+  return c.in(0).dtype() != c.in(1).dtype() ? "dtype" : accepts_numbers(c);
+}
+
 template <int F>
 constexpr int64_t kGrain = F == kPow                  ? kGrainSlow
                            : F >= kFmod&& F <= kHypot ? kGrainMath
@@ -257,7 +262,7 @@ constexpr Kernel kKernels[] = {
     binary<kAtan2>("atan2"),
     binary<kHypot>("hypot"),
     binary<kPrelu>("prelu"),
-    {"accumulate", "elementwise", 10, accepts_numbers, nullptr, accumulate},
+    {"accumulate", "elementwise", 10, accepts_sum, nullptr, accumulate},
 };
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace {
 
 struct Accumulate {
   static constexpr OpName name = "accumulate";
-  static constexpr const char* doc = "sum = sum + x, in place";
+  static constexpr const char* doc = "sum = sum + x, in place; x may be bf16 or f16 beside f32";
   using Attrs = NoAttrs;
   static constexpr auto fields = std::tuple{};
   static constexpr DTypes dtypes = kNumbers;
@@ -16,7 +16,8 @@ struct Accumulate {
   static constexpr const char* no_gradient = "it writes in place";
   static Specs infer(const Attrs&, const TensorSpec& sum, const TensorSpec& x) {
     check_dtype(dtypes, "sum", sum);
-    check_same_dtype("sum", sum, "x", x);
+    const bool widens = sum.dtype == kF32 && (x.dtype == kBF16 || x.dtype == kF16);
+    if (!widens) check_same_dtype("sum", sum, "x", x);
     check_same_shape("sum", sum, "x", x);
     return {};
   }
