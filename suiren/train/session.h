@@ -66,7 +66,7 @@ class StepRunner {
   std::unique_ptr<models::Transformer> rounded_;  // none in float32
   optim::Optimizer& optimizer_;
   const data::Loader& loader_;
-  int64_t together_;  // sequences that run side by side
+  int64_t together_;           // sequences that run side by side
   Tensors parameters_, sums_;  // the worker's, and f32 sums of their gradients
 };
 
