@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <cerrno>
 #include <cstring>
@@ -16,6 +17,7 @@ namespace suiren::data {
 namespace {
 
 constexpr size_t kChunk = 1 << 20;
+constexpr int kWindowLog = 23;  // what zstd -19 asks for; a header may claim gigabytes
 
 class PlainStream : public InputStream {
  public:
@@ -102,6 +104,7 @@ class ZstdStream : public CompressedStream {
  public:
   explicit ZstdStream(const std::string& path) : CompressedStream(path), z_(ZSTD_createDStream()) {
     SR_CHECK_AS(kInternal, z_ != nullptr, "libzstd cannot start");
+    ZSTD_DCtx_setParameter(z_, ZSTD_d_windowLogMax, kWindowLog);
   }
   ~ZstdStream() override { ZSTD_freeDStream(z_); }
   size_t read(char* out, size_t size) override {
@@ -113,6 +116,11 @@ class ZstdStream : public CompressedStream {
       }
       ZSTD_inBuffer from{chunk_.data(), size_, at_};
       const size_t status = ZSTD_decompressStream(z_, &to, &from);
+      SR_CHECK(
+          ZSTD_getErrorCode(status) != ZSTD_error_frameParameter_windowTooLarge,
+          "{} wants a window of more than {} MiB to be decompressed; compress it again without --ultra or "
+          "--long",
+          path_, (1 << kWindowLog) >> 20);
       if (ZSTD_isError(status)) damaged(ZSTD_getErrorName(status));
       at_ = from.pos;
       begun_ = true;
