@@ -122,63 +122,6 @@ void fold_rows(const UnfoldRows& rows, const T* from, int64_t channels, int64_t 
       [](int64_t, int64_t) SUIREN_STEP {});
 }
 
-// One plane in, one plane out, tap by tap: at / count is the tap, at % count the output position - begin. The
-// zeros outside are multiplied too, which shows with what is not finite.
-
-void correlate_rows(const UnfoldRows& rows, const float* x, const float* weight, int64_t count, float* y) {
-  const int64_t s = rows.stride;
-  for (int64_t p = 0; p < count; ++p) y[p] = 0;
-  for_pieces(
-      rows, 1, 0, count,
-      [=](int64_t at, int64_t from, int64_t n) SUIREN_STEP {
-        const float w = weight[at / count], *in_row = x + from;
-        float* to = y + at % count;
-        const V scale = set(w);
-        if (s == 1)
-          return for_vectors(
-              n, [=](auto in, auto out) SUIREN_STEP { out(hn::MulAdd(in(in_row), scale, in(to)), to); });
-        for (int64_t i = 0; i < n; ++i) to[i] += w * in_row[i * s];
-      },
-      [=](int64_t at, int64_t n) SUIREN_STEP {
-        const float nothing = 0 * weight[at / count];
-        for (int64_t i = 0; i < n; ++i) y[at % count + i] += nothing;
-      });
-}
-
-void spread_rows(const UnfoldRows& rows, const float* g, const float* weight, int64_t count, float* dx) {
-  const int64_t s = rows.stride;
-  for_pieces(
-      rows, 1, 0, count,
-      [=](int64_t at, int64_t into, int64_t n) SUIREN_STEP {
-        const float w = weight[at / count], *from = g + at % count;
-        float* to = dx + into;
-        const V scale = set(w);
-        if (s == 1)
-          return for_vectors(
-              n, [=](auto in, auto out) SUIREN_STEP { out(hn::MulAdd(in(from), scale, in(to)), to); });
-        for (int64_t i = 0; i < n; ++i) to[i * s] += w * from[i];
-      },
-      [](int64_t, int64_t) SUIREN_STEP {});
-}
-
-void tap_sums_rows(const UnfoldRows& rows, const float* x, const float* g, int64_t count, float* dweight) {
-  const int64_t s = rows.stride;
-  for_pieces(
-      rows, 1, 0, count,
-      [=](int64_t at, int64_t from, int64_t n) SUIREN_STEP {
-        const float *a = x + from, *b = g + at % count;
-        float sum = 0;
-        if (s == 1)
-          sum = row_sum(n, [=](auto in) SUIREN_STEP { return hn::Mul(in(a), in(b)); });
-        else
-          for (int64_t i = 0; i < n; ++i) sum += a[i * s] * b[i];
-        dweight[at / count] += sum;
-      },
-      [=](int64_t at, int64_t n) SUIREN_STEP {
-        for (int64_t i = 0; i < n; ++i) dweight[at / count] += 0 * g[at % count + i];
-      });
-}
-
 }  // namespace
 }  // namespace suiren::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -218,19 +161,6 @@ void fold(const ConvGeometry& g, const T* from, int64_t channels, int64_t begin,
     SUIREN_PICK(fold_rows<float>)(rows, from, channels, begin, end, planes);
   else
     SUIREN_PICK(fold_rows<double>)(rows, from, channels, begin, end, planes);
-}
-
-void correlate_plane(const ConvGeometry& g, const float* x, const float* weight, float* y) {
-  const int64_t count = g.out.numel();
-  SUIREN_PICK(correlate_rows)(UnfoldRows(g, 0, count, source_table()), x, weight, count, y);
-}
-void spread_plane(const ConvGeometry& g, const float* dy, const float* weight, float* dx) {
-  const int64_t count = g.out.numel();
-  SUIREN_PICK(spread_rows)(UnfoldRows(g, 0, count, source_table()), dy, weight, count, dx);
-}
-void tap_sums_plane(const ConvGeometry& g, const float* x, const float* dy, float* dweight) {
-  const int64_t count = g.out.numel();
-  SUIREN_PICK(tap_sums_rows)(UnfoldRows(g, 0, count, source_table()), x, dy, count, dweight);
 }
 
 template void unfold(const ConvGeometry&, const float*, int64_t, int64_t, int64_t, float*);

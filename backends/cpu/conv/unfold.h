@@ -30,10 +30,4 @@ void unfold(const ConvGeometry& g, const T* planes, int64_t channels, int64_t be
 template <class T>
 void fold(const ConvGeometry& g, const T* from, int64_t channels, int64_t begin, int64_t end, T* planes);
 
-/// One channel in, one out, tap by tap, for groups of one channel (depthwise): y = x correlated with weight
-/// [taps]; dx += its transpose applied to dy; dweight += the products of x and dy at each tap.
-void correlate_plane(const ConvGeometry& g, const float* x, const float* weight, float* y);
-void spread_plane(const ConvGeometry& g, const float* dy, const float* weight, float* dx);
-void tap_sums_plane(const ConvGeometry& g, const float* x, const float* dy, float* dweight);
-
 }  // namespace suiren::cpu

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "backends/cpu/conv/depthwise.h"
 #include "backends/cpu/conv/unfold.h"
 #include "backends/cpu/gemm/gemm.h"
 #include "backends/cpu/kernel_list.h"
@@ -163,28 +164,29 @@ void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight)
 // Groups of one channel: plane by plane. Gradients of the weight add images in ascending order.
 void convolve_depthwise(const ConvGeometry& g, const float* x, const float* weight, float* y) {
   const int64_t P = g.out.numel(), L = g.in.numel(), taps = g.taps();
+  const PaddedPlane plane(g);
   parallel_for(g.batch * g.groups, grain(taps * P), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      correlate_plane(g, x + i * L, weight + i % g.groups * taps, y + i * P);
+      correlate_plane(plane, x + i * L, weight + i % g.groups * taps, y + i * P);
   });
 }
 void depthwise_back(const ConvGeometry& g, const float* dy, const float* weight, float* dx) {
   const int64_t P = g.out.numel(), L = g.in.numel(), taps = g.taps();
+  const PaddedPlane plane(g);
   parallel_for(g.batch * g.groups, grain(taps * P), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      std::fill_n(dx + i * L, L, 0.0f);
-      spread_plane(g, dy + i * P, weight + i % g.groups * taps, dx + i * L);
-    }
+    for (int64_t i = begin; i < end; ++i)
+      spread_plane(plane, dy + i * P, weight + i % g.groups * taps, dx + i * L);
   });
 }
 void depthwise_weight_gradient(const ConvGeometry& g, const float* x, const float* dy, float* dweight) {
   const int64_t P = g.out.numel(), L = g.in.numel(), taps = g.taps();
+  const PaddedPlane plane(g);
   parallel_for(g.groups, grain(g.batch * taps * P), [&](int64_t begin, int64_t end) {
     for (int64_t group = begin; group < end; ++group) {
       std::fill_n(dweight + group * taps, taps, 0.0f);
       for (int64_t n = 0; n < g.batch; ++n) {
-        const int64_t plane = n * g.groups + group;
-        tap_sums_plane(g, x + plane * L, dy + plane * P, dweight + group * taps);
+        const int64_t i = n * g.groups + group;
+        tap_sums_plane(plane, x + i * L, dy + i * P, dweight + group * taps);
       }
     }
   });
