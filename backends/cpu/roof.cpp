@@ -7,15 +7,12 @@
 #include <cstring>
 #include <memory>
 
+#include "backends/cpu/tiles.h"
 #include "suiren/base/cpu.h"
 #include "suiren/base/threads.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#endif
-#if defined(__linux__) && defined(__x86_64__)
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 namespace suiren::cpu {
@@ -55,13 +52,6 @@ SUIREN_CHAINS(int8_avx512, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512()
 SUIREN_CHAINS(int8_avx2, "avx2,avxvnni", __m256i, _mm256_setzero_si256(), _mm256_set1_epi32(0x01010101),
               _mm256_dpbusd_avx_epi32(s[i], x, x), 32 * 2)
 
-// Four accumulator tiles of 16 x 16, two tiles of A and two of B: 16 rows of 64 bytes each.
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
 __attribute__((target("amx-tile,amx-bf16"))) double bf16_amx(int64_t n) {
   const TileConfig config;
   alignas(64) static const uint8_t zeros[1024] = {};
@@ -96,16 +86,6 @@ __attribute__((target("amx-tile,amx-int8"))) double int8_amx(int64_t n) {
   }
   _tile_release();
   return static_cast<double>(n) * 4 * 16 * 16 * 64 * 2;
-}
-
-// Linux hands out the tile registers only to a process that asks for them.
-bool tiles_allowed() {
-#if defined(__linux__)
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-#else
-  return false;
-#endif
 }
 #endif  // __x86_64__
 

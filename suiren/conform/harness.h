@@ -44,8 +44,9 @@ std::vector<Sample> scaled(const OpInfo& op, const Sample& s, DType dtype, int64
 /// Why the op's definition says nothing about NaN, infinities and the like among its inputs; null when it
 /// does.
 const char* special_values_undefined(const OpInfo& op);
-/// A third of the elements replaced by NaN, infinities, signed zeros and denormals.
-HostArray with_special_values(HostArray a, uint64_t seed);
+/// A third of the elements replaced by NaN, infinities, signed zeros and denormals (which bf16 products may
+/// read as zero: these get none).
+HostArray with_special_values(const OpInfo& op, HostArray a, uint64_t seed);
 
 /// True when `layout` differs from kContiguous for this shape.
 bool applies(Layout layout, const Shape& shape);

@@ -153,7 +153,7 @@ void examine_layouts(Chip& c, Case k, const std::vector<HostArray>& values, Exam
 void examine_special(Chip& c, Case k, std::vector<HostArray> values, uint64_t seed, Examined& seen) {
   if (!k.dtype.is_floating() || !has_real_input(k.sample) || special_values_undefined(k.op)) return;
   for (size_t i = 0; i < values.size(); ++i)
-    if (values[i].dtype.is_floating()) values[i] = with_special_values(values[i], seed + i);
+    if (values[i].dtype.is_floating()) values[i] = with_special_values(k.op, values[i], seed + i);
   k.note = " with NaN, infinities, zeros and denormals";
   examine(c, k, values, seen);
 }

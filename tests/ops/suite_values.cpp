@@ -224,7 +224,7 @@ TEST_P(OpSpecialValues, FallInTheClassesOfTheDefinition) {
       for (const Sample& c : calls) {
         std::vector<HostArray> values = draw(c, d, ++seed);
         for (size_t i = 0; i < values.size(); ++i)
-          if (values[i].dtype.is_floating()) values[i] = with_special_values(values[i], seed + i);
+          if (values[i].dtype.is_floating()) values[i] = with_special_values(op(), values[i], seed + i);
         std::string text;
         totals().special += check_call(op(), c, d, values, Layout::kContiguous, ~0u, nullptr, &text);
         report(describe(op(), c, d) + " with NaN, infinities, zeros and denormals", text);

@@ -8,6 +8,7 @@
 
 #include "backends/cpu/gemm/kernels.h"
 #include "backends/cpu/scratch.h"
+#include "backends/cpu/tiles.h"
 #include "suiren/base/error.h"
 #include "suiren/base/threads.h"
 
@@ -23,37 +24,51 @@ constexpr int64_t kPage = 4096;
 constexpr int64_t kInlineWork =
     40000;  // multiplications below which waking another thread costs more than it saves
 
-template <class T>
-using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
+int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-template <class R>
-const GemmKernels<R>& kernels_for(Isa isa) {
-#define SUIREN_PICK(level)                 \
-  if constexpr (std::is_same_v<R, double>) \
-    return level::gemm_f64;                \
-  else                                     \
-    return level::gemm_f32
+template <class P>
+const GemmKernels<P>& kernels_for(GemmLevel level) {
 #if defined(__x86_64__)
-  if (isa == Isa::kAvx512) {
+  if constexpr (std::is_same_v<P, Bf16Pair>)
+    return level.bf16 == Bf16Units::kAmx ? amx::gemm_bf16 : avx512_bf16::gemm_bf16;
+#endif
+#define SUIREN_PICK(level)                     \
+  if constexpr (std::is_same_v<P, double>)     \
+    return level::gemm_f64;                    \
+  else if constexpr (std::is_same_v<P, float>) \
+  return level::gemm_f32
+#if defined(__x86_64__)
+  if (level.isa == Isa::kAvx512) {
     SUIREN_PICK(avx512);
   }
-  if (isa == Isa::kAvx2) {
+  if (level.isa == Isa::kAvx2) {
     SUIREN_PICK(avx2);
   }
 #endif
-  (void)isa;
   SUIREN_PICK(portable);
 #undef SUIREN_PICK
 }
 
+// Calls f.operator()<P>() with the lanes that products of T run in at a level.
+template <class T, class F>
+auto with_lanes(GemmLevel level, F&& f) {
+#if defined(__x86_64__)
+  if constexpr (std::is_same_v<T, bfloat16>)
+    if (level.bf16 != Bf16Units::kNone) return f.template operator()<Bf16Pair>();
+#endif
+  return f.template operator()<std::conditional_t<std::is_same_v<T, double>, double, float>>();
+}
+
 // What one thread keeps between calls: panels of A and B, converted operands, sums of a narrow output.
-template <class R>
+template <class P>
 struct Workspace {
-  Scratch<R> a, b, stage, sums;
+  Scratch<P> a, b;
+  Scratch<NumberOf<P>> stage;
+  Scratch<SumOf<P>> sums;
 };
-template <class R>
-Workspace<R>& workspace() {
-  static thread_local Workspace<R> w;
+template <class P>
+Workspace<P>& workspace() {
+  static thread_local Workspace<P> w;
   return w;
 }
 
@@ -62,37 +77,40 @@ MatrixView<T> block(const MatrixView<T>& v, int64_t row, int64_t col, int64_t ro
   return {v.data + row * v.row_stride + col * v.col_stride, rows, cols, v.row_stride, v.col_stride};
 }
 
-// The operand in the type of the sums: itself, or a converted copy in `stage` with the same contiguous
-// direction.
-template <class T>
-MatrixView<Accumulator<T>> staged(const MatrixView<T>& v, Scratch<Accumulator<T>>& stage) {
-  if constexpr (std::is_same_v<T, Accumulator<T>>) {
+// The operand in the type N that panels are made of: itself, or a converted copy in `stage` with the same
+// contiguous direction.
+template <class N, class T>
+MatrixView<N> staged(const MatrixView<T>& v, Scratch<N>& stage) {
+  if constexpr (std::is_same_v<T, N>) {
     return v;
   } else {
     const bool by_rows = v.col_stride == 1 || v.row_stride != 1;
     const MatrixView<T> from = by_rows ? v : v.transposed();
-    float* to = stage.get(v.rows * v.cols);
+    N* to = stage.get(v.rows * v.cols);
     for (int64_t i = 0; i < from.rows; ++i) {
       const T* row = from.data + i * from.row_stride;
       for (int64_t j = 0; j < from.cols; ++j)
-        to[i * from.cols + j] = static_cast<float>(row[j * from.col_stride]);
+        to[i * from.cols + j] = static_cast<N>(row[j * from.col_stride]);
     }
-    const MatrixView<float> copy{to, from.rows, from.cols, from.cols, 1};
+    const MatrixView<N> copy{to, from.rows, from.cols, from.cols, 1};
     return by_rows ? copy : copy.transposed();
   }
 }
 
-// One product, or the rectangle of it that one thread computes. Rows are shared out evenly among the tiles,
-// so that no tile is left with so few rows that its chains cannot hide the latency of a multiplication.
-template <class T>
+// One product of numbers of type T in lanes of type P with results of type C, or the rectangle of it that one
+// thread computes. Rows are shared out evenly among the tiles, so that no tile is left with so few rows that
+// its chains cannot hide the latency of a multiplication.
+template <class T, class P, class C>
 class Rectangle {
-  using R = Accumulator<T>;
+  using R = SumOf<P>;
+  static constexpr bool kPairs = std::is_same_v<P, Bf16Pair>;
+  static constexpr bool kNarrow = !std::is_same_v<C, R>;  // sums are kept elsewhere until they are complete
 
  public:
-  Rectangle(const MatrixView<T>& a, const MatrixView<T>& b, T* c, int64_t ldc, const GemmOptions& options)
-      : kernels_(kernels_for<R>(options.isa)),
+  Rectangle(const MatrixView<T>& a, const MatrixView<T>& b, C* c, int64_t ldc, const GemmOptions& options)
+      : kernels_(kernels_for<P>(options.level)),
         options_(options),
-        w_(workspace<R>()),
+        w_(workspace<P>()),
         a_(a),
         b_(b),
         c_(c),
@@ -104,103 +122,120 @@ class Rectangle {
     tiles_ = (rows + kernels_.mr - 1) / kernels_.mr;
     block_tiles_ = std::min<int64_t>(tiles_, kBlockRows / kernels_.mr);
     one_block_ = block_tiles_ == tiles_;
-    panel_size_ = kernels_.nr * kGemmKBlock;
+    panel_size_ = kernels_.nr * steps(kGemmKBlock);
+    k_blocks_ = (a_.cols + kGemmKBlock - 1) / kGemmKBlock;
     // Columns taken together: their sums stay in the cache over all k blocks, their B is kept for the next
     // rows.
-    const int64_t k_blocks = (a_.cols + kGemmKBlock - 1) / kGemmKBlock;
-    int64_t step = one_block_ && k_blocks == 1 ? cols : kBlockCols;
+    int64_t step = one_block_ && k_blocks_ == 1 ? cols : kBlockCols;
     if (!one_block_ && !options_.packed)
-      step = std::clamp<int64_t>(kKeptB / (k_blocks * kGemmKBlock) / kernels_.nr, 1, step / kernels_.nr) *
+      step = std::clamp<int64_t>(kKeptB / (k_blocks_ * kGemmKBlock) / kernels_.nr, 1, step / kernels_.nr) *
              kernels_.nr;
-    for (int64_t j = 0; j < cols; j += step) strip(col + j, std::min(step, cols - j));
+    if (kernels_.enter) kernels_.enter();
+    for (int64_t j = 0; j < cols; j += step)
+      for (int64_t t = 0; t < tiles_; t += block_tiles_)
+        strip(t, std::min(block_tiles_, tiles_ - t), col + j, std::min(step, cols - j));
+    if (kernels_.leave) kernels_.leave();
   }
 
  private:
   int64_t tile_row(int64_t t) const { return rows_ * t / tiles_; }
+  int64_t steps(int64_t kc) const { return round_up(kc, kernels_.k_unit) / kDepth<P>; }
 
-  // A strip of columns: all k blocks, so that its sums are complete when it ends.
-  void strip(int64_t col, int64_t cols) {
+  // Some tiles by a strip of columns: all k blocks, so that its sums are complete when it ends.
+  void strip(int64_t t, int64_t count, int64_t col, int64_t cols) {
+    const int64_t first = tile_row(t), rows = tile_row(t + count) - first;
+    C* c = c_ + (row_ + first) * ldc_ + col;
     R* sums;
     int64_t ld;
-    if constexpr (std::is_same_v<T, R>) {
-      sums = c_ + row_ * ldc_ + col, ld = ldc_;
+    if constexpr (!kNarrow) {
+      sums = c, ld = ldc_;
     } else {
-      sums = w_.sums.get(rows_ * cols), ld = cols;
+      sums = w_.sums.get(rows * cols), ld = cols;
       if (options_.accumulate)
-        for_each_output(col, cols, [&](int64_t i, int64_t j, T& c) { sums[i * ld + j] = static_cast<R>(c); });
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t j = 0; j < cols; ++j) sums[i * ld + j] = static_cast<R>(c[i * ldc_ + j]);
     }
-    for (int64_t t = 0; t < tiles_; t += block_tiles_)
-      for (int64_t k = 0; k < a_.cols; k += kGemmKBlock)
-        block_product(k, std::min(kGemmKBlock, a_.cols - k), t, std::min(block_tiles_, tiles_ - t), col, cols,
-                      sums, ld);
-    if constexpr (!std::is_same_v<T, R>)
-      for_each_output(col, cols, [&](int64_t i, int64_t j, T& c) { c = T(sums[i * ld + j]); });
+    for (int64_t k = 0; k < a_.cols; k += kGemmKBlock)
+      block_product(k, std::min(kGemmKBlock, a_.cols - k), t, count, col, cols, sums, ld, c);
+    if constexpr (kNarrow && !kPairs)
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < cols; ++j) c[i * ldc_ + j] = C(sums[i * ld + j]);
   }
 
-  template <class F>
-  void for_each_output(int64_t col, int64_t cols, F&& f) {
-    for (int64_t i = 0; i < rows_; ++i)
-      for (int64_t j = 0; j < cols; ++j) f(i, j, c_[(row_ + i) * ldc_ + col + j]);
-  }
-
-  // sums[tiles t .. t + count, cols] (+)= A[.., k .. k + kc] B[k .. k + kc, ..]
+  // sums[tiles t .. t + count, cols] (+)= A[.., k .. k + kc] B[k .. k + kc, ..]; of pairs the last block
+  // rounds them into c.
   void block_product(int64_t k, int64_t kc, int64_t t, int64_t count, int64_t col, int64_t cols, R* sums,
-                     int64_t ld) {
+                     int64_t ld, C* c) {
     const bool add = options_.accumulate || k > 0;
     const APanel layout = pack_a(k, kc, t, count);
     const auto* tile = kernels_.tiles[static_cast<int>(layout)];
-    const int64_t a_size = kernels_.a_width * kGemmKBlock;
+    const int64_t a_size = kernels_.a_width * steps(kGemmKBlock), begin = tile_row(t);
     for (int64_t j = 0; j < cols; j += kernels_.nr) {
       const int64_t width = std::min<int64_t>(kernels_.nr, cols - j);
       int64_t ldb = kernels_.nr;
-      const R* b = panel_b(k, kc, col, cols, j, t == 0, &ldb);
+      const P* b = panel_b(k, kc, col, cols, j, t == 0, &ldb);
       for (int64_t i = 0; i < count; ++i) {
-        const int64_t first = tile_row(t + i), rows = tile_row(t + i + 1) - first;
-        tile[rows](kc, w_.a.data() + i * a_size, kernels_.a_width, b, ldb, sums + first * ld + j, ld, width,
-                   add);
+        const int64_t first = tile_row(t + i) - begin, rows = tile_row(t + i + 1) - begin - first;
+        const P* a = w_.a.data() + i * a_size;
+        if constexpr (kPairs) {
+          bfloat16* out = nullptr;
+          if constexpr (kNarrow)
+            if (k + kc == a_.cols) out = c + first * ldc_ + j;
+          tile[rows](steps(kc), a, kernels_.a_width, b, ldb, sums + first * ld + j, ld, width, add, out,
+                     ldc_);
+        } else {
+          tile[rows](kc, a, kernels_.a_width, b, ldb, sums + first * ld + j, ld, width, add);
+        }
       }
     }
   }
 
   APanel pack_a(int64_t k, int64_t kc, int64_t t, int64_t count) {
-    const int64_t size = kernels_.a_width * kGemmKBlock, first = tile_row(t), last = tile_row(t + count);
+    const int64_t size = kernels_.a_width * steps(kGemmKBlock), first = tile_row(t),
+                  last = tile_row(t + count);
     const auto a = staged(block(a_, row_ + first, k, last - first, kc), w_.stage);
+    P* to = w_.a.get(count * size);
     const bool by_rows = a.row_stride != 1;
-    R* to = w_.a.get(count * size);
-    for (int64_t i = 0; i < count; ++i, to += size) {
-      const int64_t begin = tile_row(t + i) - first, rows = tile_row(t + i + 1) - first - begin;
-      const R* from = a.data + begin * a.row_stride;
-      if (!by_rows) continue;
-      if (a.col_stride == 1) {
+    if (by_rows && kernels_.tiles[static_cast<int>(APanel::kRows)]) {
+      for (int64_t i = 0; i < count; ++i, to += size) {
+        const int64_t begin = tile_row(t + i) - first, rows = tile_row(t + i + 1) - first - begin;
         for (int64_t r = 0; r < rows; ++r)
-          std::memcpy(to + r * kGemmKBlock, from + r * a.row_stride, kc * sizeof(R));
-      } else {
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t p = 0; p < kc; ++p)
-            to[r * kGemmKBlock + p] = from[r * a.row_stride + p * a.col_stride];
+          copy_row(a.data + (begin + r) * a.row_stride, a.col_stride, kc, to + r * (kGemmKBlock / kDepth<P>));
       }
+      return APanel::kRows;
     }
-    if (by_rows) return APanel::kRows;
-    for (int64_t p = 0; p < kc; p += kPackSteps)  // a few rows of memory at a time, each from end to end
+    const int64_t together = by_rows ? kc : kPackSteps * kDepth<P>;
+    for (int64_t p = 0; p < kc; p += together)  // a few rows of memory at a time, each from end to end
       for (int64_t i = 0; i < count; ++i) {
         const int64_t begin = tile_row(t + i) - first, rows = tile_row(t + i + 1) - first - begin;
-        kernels_.pack_a(a.data + begin + p * a.col_stride, 1, a.col_stride, rows,
-                        std::min(kPackSteps, kc - p), w_.a.data() + i * size + p * kernels_.a_width);
+        kernels_.pack_a(a.data + begin * a.row_stride + p * a.col_stride, a.row_stride, a.col_stride, rows,
+                        std::min(together, kc - p), to + i * size + p / kDepth<P> * kernels_.a_width);
       }
     return APanel::kColumns;
   }
 
+  static void copy_row(const NumberOf<P>* from, int64_t stride, int64_t kc, P* lanes) {
+    auto* to = reinterpret_cast<NumberOf<P>*>(lanes);
+    if (stride == 1) {
+      std::memcpy(to, from, kc * sizeof *to);
+    } else {
+      for (int64_t p = 0; p < kc; ++p) to[p] = from[p * stride];
+    }
+    if (kc % kDepth<P> != 0) to[kc] = NumberOf<P>(0.0f);
+  }
+
   // The panel of B for columns col + j ..: packed before, read in place, or kept in a buffer, where it is
   // packed with its neighbours when it is `fresh`.
-  const R* panel_b(int64_t k, int64_t kc, int64_t col, int64_t cols, int64_t j, bool fresh, int64_t* ldb) {
-    if constexpr (std::is_same_v<R, float>) {
+  const P* panel_b(int64_t k, int64_t kc, int64_t col, int64_t cols, int64_t j, bool fresh, int64_t* ldb) {
+    if constexpr (sizeof(P) == 4) {
       if (options_.packed) {
         const int64_t panels = (b_.cols + kernels_.nr - 1) / kernels_.nr;
-        return options_.packed->data() + k * panels * kernels_.nr + (col + j) * kc;
+        return static_cast<const P*>(options_.packed->data()) + k / kDepth<P> * panels * kernels_.nr +
+               (col + j) * steps(kc);
       }
     }
-    const bool in_place = std::is_same_v<T, R> && b_.col_stride == 1 && tiles_ <= 2;
-    if constexpr (std::is_same_v<T, R>) {
+    const bool in_place = std::is_same_v<T, P> && b_.col_stride == 1 && tiles_ <= 2;
+    if constexpr (std::is_same_v<T, P>) {
       if (in_place && cols - j >= kernels_.nr) {
         *ldb = b_.row_stride;
         return b_.data + k * b_.row_stride + col + j;
@@ -211,30 +246,29 @@ class Rectangle {
     const bool far_rows =
         !in_place && b_.col_stride == 1 && std::abs(b_.row_stride) * static_cast<int64_t>(sizeof(T)) >= kPage;
     const int64_t together = far_rows ? kPackPanels : 1, panel = j / kernels_.nr;
-    const int64_t panels = (cols + kernels_.nr - 1) / kernels_.nr,
-                  k_blocks = (a_.cols + kGemmKBlock - 1) / kGemmKBlock;
-    R* to = w_.b.get((one_block_ ? together : panels * k_blocks) * panel_size_);
+    const int64_t panels = (cols + kernels_.nr - 1) / kernels_.nr;
+    P* to = w_.b.get((one_block_ ? together : panels * k_blocks_) * panel_size_);
     to += (one_block_ ? panel % together : k / kGemmKBlock * panels + panel) * panel_size_;
     if (fresh && panel % together == 0) {
       const int64_t width = std::min(together * kernels_.nr, cols - j);
       const auto b = staged(block(b_, k, col + j, kc, width), w_.stage);
-      const int64_t steps = together == 1 ? kc : kPackSteps;
-      for (int64_t p = 0; p < kc; p += steps)
+      const int64_t piece = together == 1 ? kc : kPackSteps * kDepth<P>;
+      for (int64_t p = 0; p < kc; p += piece)
         for (int64_t i = 0; i < width; i += kernels_.nr)
           kernels_.pack_b(b.data + i * b.col_stride + p * b.row_stride, b.col_stride, b.row_stride,
-                          std::min<int64_t>(kernels_.nr, width - i), std::min(steps, kc - p),
-                          to + i * kGemmKBlock + p * kernels_.nr);
+                          std::min<int64_t>(kernels_.nr, width - i), std::min(piece, kc - p),
+                          to + i / kernels_.nr * panel_size_ + p / kDepth<P> * kernels_.nr);
     }
     return to;
   }
 
-  const GemmKernels<R>& kernels_;
+  const GemmKernels<P>& kernels_;
   const GemmOptions& options_;
-  Workspace<R>& w_;
+  Workspace<P>& w_;
   const MatrixView<T> a_, b_;
-  T* const c_;
+  C* const c_;
   const int64_t ldc_;
-  int64_t row_ = 0, rows_ = 0, tiles_ = 0, block_tiles_ = 0, panel_size_ = 0;
+  int64_t row_ = 0, rows_ = 0, tiles_ = 0, block_tiles_ = 0, panel_size_ = 0, k_blocks_ = 0;
   bool one_block_ = false;
 };
 
@@ -244,8 +278,8 @@ class Rectangle {
 struct Grid {
   int64_t rows, cols;
 };
-template <class T, class R>
-Grid choose_grid(const MatrixView<T>& a, const MatrixView<T>& b, const GemmKernels<R>& kernels, bool packed,
+template <class T, class P>
+Grid choose_grid(const MatrixView<T>& a, const MatrixView<T>& b, const GemmKernels<P>& kernels, bool packed,
                  int64_t parts) {
   const int64_t panels = (b.cols + kernels.nr - 1) / kernels.nr;
   const int64_t pack_b = packed ? 0 : b.col_stride == 1 ? 3 : 6;  // in multiplications per element
@@ -267,48 +301,66 @@ void clear(T* c, int64_t rows, int64_t cols, int64_t ldc) {
 
 }  // namespace
 
-void PackedB::Free::operator()(float* p) const { ::operator delete[](p, std::align_val_t{64}); }
+Bf16Units bf16_units(Isa isa) {
+  static const Bf16Units best = [] {
+    if (!cpu_info().has("avx512_bf16")) return Bf16Units::kNone;
+    return cpu_info().has("amx_bf16") && tiles_allowed() ? Bf16Units::kAmx : Bf16Units::kAvx512;
+  }();
+  return isa == Isa::kAvx512 ? best : Bf16Units::kNone;
+}
 
-template <class T>
-PackedB::PackedB(const MatrixView<T>& b, Isa isa) : rows_(b.rows), cols_(b.cols), isa_(isa) {
-  const GemmKernels<float>& kernels = kernels_for<float>(isa);
-  const int64_t panels = (b.cols + kernels.nr - 1) / kernels.nr;
-  bytes_ = panels * kernels.nr * b.rows * static_cast<int64_t>(sizeof(float));
-  data_.reset(static_cast<float*>(::operator new[](std::max<int64_t>(bytes_, 64), std::align_val_t{64})));
+void PackedB::Free::operator()(char* p) const { ::operator delete[](p, std::align_val_t{64}); }
+
+template <class T, class P>
+void PackedB::fill(const MatrixView<T>& b) {
+  const GemmKernels<P>& kernels = kernels_for<P>(level_);
+  const int64_t panels = (b.cols + kernels.nr - 1) / kernels.nr, row = panels * kernels.nr;
+  const int64_t steps = round_up(b.rows, kernels.k_unit) / kDepth<P>;
+  bytes_ = row * steps * static_cast<int64_t>(sizeof(P));
+  data_.reset(static_cast<char*>(::operator new[](std::max<int64_t>(bytes_, 64), std::align_val_t{64})));
+  P* const data = reinterpret_cast<P*>(data_.get());
   const int64_t blocks = (b.rows + kGemmKBlock - 1) / kGemmKBlock;
   parallel_for(panels * blocks, 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t k = i / panels * kGemmKBlock, kc = std::min(kGemmKBlock, b.rows - k);
       const int64_t col = i % panels * kernels.nr, width = std::min<int64_t>(kernels.nr, b.cols - col);
-      const auto from = staged(block(b, k, col, kc, width), workspace<float>().stage);
+      const auto from = staged(block(b, k, col, kc, width), workspace<P>().stage);
       kernels.pack_b(from.data, from.col_stride, from.row_stride, width, kc,
-                     data_.get() + k * panels * kernels.nr + col * kc);
+                     data + k / kDepth<P> * row + col * round_up(kc, kernels.k_unit) / kDepth<P>);
     }
   });
 }
 
 template <class T>
-void gemm_batched(int64_t batch, const MatrixView<T>& a, int64_t a_batch_stride, const MatrixView<T>& b,
-                  int64_t b_batch_stride, T* c, int64_t c_batch_stride, int64_t ldc,
-                  const GemmOptions& options) {
-  SR_CHECK_AS(kInternal, a.cols == b.rows, "gemm: A has {} columns, B has {} rows", a.cols, b.rows);
-  const PackedB* packed = options.packed;
-  SR_CHECK_AS(kInternal, !packed || !(std::is_same_v<T, double>),
-              "gemm: a packed operand cannot serve an f64 product");
-  SR_CHECK_AS(
-      kInternal,
-      !packed || (packed->rows() == b.rows && packed->cols() == b.cols && packed->isa() == options.isa),
-      "gemm: the packed operand is another matrix, or packed for another ISA level");
-  if (batch <= 0 || a.rows <= 0 || b.cols <= 0) return;
-  if (a.cols == 0) {
-    for (int64_t i = 0; i < batch && !options.accumulate; ++i)
-      clear(c + i * c_batch_stride, a.rows, b.cols, ldc);
-    return;
-  }
-  const auto& kernels = kernels_for<Accumulator<T>>(options.isa);
+PackedB::PackedB(const MatrixView<T>& b, GemmLevel level) : rows_(b.rows), cols_(b.cols), level_(level) {
+  with_lanes<T>(level, [&]<class P>() {
+    in_bf16_ = std::is_same_v<P, Bf16Pair>;
+    fill<T, P>(b);
+  });
+}
+
+namespace {
+
+template <class T>
+void check_packed(const PackedB& packed, const MatrixView<T>& b, GemmLevel level) {
+  SR_CHECK_AS(kInternal, !(std::is_same_v<T, double>), "gemm: a packed operand cannot serve an f64 product");
+  SR_CHECK_AS(kInternal, packed.rows() == b.rows && packed.cols() == b.cols && packed.level() == level,
+              "gemm: the packed operand is another matrix, or packed for another level");
+  with_lanes<T>(level, [&]<class P>() {
+    SR_CHECK_AS(kInternal, packed.in_bf16() == (std::is_same_v<P, Bf16Pair>),
+                "gemm: the operand was packed for products of another type");
+  });
+}
+
+template <class P, class T, class R>
+void run_batch(int64_t batch, const MatrixView<T>& a, int64_t a_batch_stride, const MatrixView<T>& b,
+               int64_t b_batch_stride, R* c, int64_t c_batch_stride, int64_t ldc,
+               const GemmOptions& options) {
+  const auto& kernels = kernels_for<P>(options.level);
+  const bool packed = options.packed != nullptr;
   const auto work = [&](int64_t thread, int64_t threads) {
     const int64_t parts = batch % threads == 0 || batch >= 4 * threads ? 1 : threads;
-    const Grid grid = choose_grid(a, b, kernels, packed != nullptr, parts);
+    const Grid grid = choose_grid(a, b, kernels, packed, parts);
     const int64_t panels = (b.cols + kernels.nr - 1) / kernels.nr, tasks = batch * parts;
     for (int64_t task = tasks * thread / threads; task < tasks * (thread + 1) / threads; ++task) {
       const int64_t i = task / parts, r = task % parts / grid.cols, q = task % grid.cols;
@@ -318,29 +370,51 @@ void gemm_batched(int64_t batch, const MatrixView<T>& a, int64_t a_batch_stride,
       MatrixView<T> ai = a, bi = b;
       ai.data += i * a_batch_stride;
       if (!packed) bi.data += i * b_batch_stride;
-      Rectangle<T>(ai, bi, c + i * c_batch_stride, ldc, options).run(row, row_end - row, col, col_end - col);
+      Rectangle<T, P, R>(ai, bi, c + i * c_batch_stride, ldc, options)
+          .run(row, row_end - row, col, col_end - col);
     }
   };
   if (batch * a.rows * b.cols * a.cols <= kInlineWork) return work(0, 1);
   parallel_region([&](int thread, int threads) { work(thread, threads); });
 }
 
-template <class T>
-void gemm(const MatrixView<T>& a, const MatrixView<T>& b, T* c, int64_t ldc, const GemmOptions& options) {
+}  // namespace
+
+template <class T, class R>
+void gemm_batched(int64_t batch, const MatrixView<T>& a, int64_t a_batch_stride, const MatrixView<T>& b,
+                  int64_t b_batch_stride, R* c, int64_t c_batch_stride, int64_t ldc,
+                  const GemmOptions& options) {
+  SR_CHECK_AS(kInternal, a.cols == b.rows, "gemm: A has {} columns, B has {} rows", a.cols, b.rows);
+  if (options.packed) check_packed(*options.packed, b, options.level);
+  if (batch <= 0 || a.rows <= 0 || b.cols <= 0) return;
+  if (a.cols == 0) {
+    for (int64_t i = 0; i < batch && !options.accumulate; ++i)
+      clear(c + i * c_batch_stride, a.rows, b.cols, ldc);
+    return;
+  }
+  with_lanes<T>(options.level, [&]<class P>() {
+    run_batch<P>(batch, a, a_batch_stride, b, b_batch_stride, c, c_batch_stride, ldc, options);
+  });
+}
+
+template <class T, class R>
+void gemm(const MatrixView<T>& a, const MatrixView<T>& b, R* c, int64_t ldc, const GemmOptions& options) {
   gemm_batched(1, a, 0, b, 0, c, 0, ldc, options);
 }
 
-#define SUIREN_INSTANTIATE(T)                                                                              \
-  template void gemm<T>(const MatrixView<T>&, const MatrixView<T>&, T*, int64_t, const GemmOptions&);      \
-  template void gemm_batched<T>(int64_t, const MatrixView<T>&, int64_t, const MatrixView<T>&, int64_t, T*, \
-                                int64_t, int64_t, const GemmOptions&);
-SUIREN_INSTANTIATE(float)
-SUIREN_INSTANTIATE(double)
-SUIREN_INSTANTIATE(bfloat16)
-SUIREN_INSTANTIATE(float16)
+#define SUIREN_INSTANTIATE(T, R)                                                                          \
+  template void gemm<T, R>(const MatrixView<T>&, const MatrixView<T>&, R*, int64_t, const GemmOptions&);  \
+  template void gemm_batched<T, R>(int64_t, const MatrixView<T>&, int64_t, const MatrixView<T>&, int64_t, \
+                                   R*, int64_t, int64_t, const GemmOptions&);
+SUIREN_INSTANTIATE(float, float)
+SUIREN_INSTANTIATE(double, double)
+SUIREN_INSTANTIATE(bfloat16, bfloat16)
+SUIREN_INSTANTIATE(bfloat16, float)
+SUIREN_INSTANTIATE(float16, float16)
+SUIREN_INSTANTIATE(float16, float)
 #undef SUIREN_INSTANTIATE
-template PackedB::PackedB(const MatrixView<float>&, Isa);
-template PackedB::PackedB(const MatrixView<bfloat16>&, Isa);
-template PackedB::PackedB(const MatrixView<float16>&, Isa);
+template PackedB::PackedB(const MatrixView<float>&, GemmLevel);
+template PackedB::PackedB(const MatrixView<bfloat16>&, GemmLevel);
+template PackedB::PackedB(const MatrixView<float16>&, GemmLevel);
 
 }  // namespace suiren::cpu

@@ -83,12 +83,13 @@ void matmul(const Call& c, void*) {
   });
 }
 
-// y = sum over i of a[i] b[i], ascending. Each product is complete before it is added, so that the sum is the
-// same when the matrices come one at a time; a product of one block of k may add itself.
-template <class T>
-void add_products(int64_t count, MatrixView<T> a, int64_t a_step, MatrixView<T> b, int64_t b_step, T* y) {
+// y = sum over i of a[i] b[i], ascending, in the type R of the sums. Each product is complete before it is
+// added, so that the sum is the same when the matrices come one at a time; a product of one block of k may
+// add itself.
+template <class T, class R>
+void add_products(int64_t count, MatrixView<T> a, int64_t a_step, MatrixView<T> b, int64_t b_step, R* y) {
   const int64_t size = a.rows * b.cols;
-  std::vector<T> product;
+  std::vector<R> product;
   for (int64_t i = 0; i < count; ++i, a.data += a_step, b.data += b_step) {
     if (i == 0 || a.cols <= kGemmKBlock) {
       gemm(a, b, y, b.cols, {.accumulate = i > 0});
@@ -100,24 +101,25 @@ void add_products(int64_t count, MatrixView<T> a, int64_t a_step, MatrixView<T> 
       for (int64_t j = begin; j < end; ++j) y[j] += product[static_cast<size_t>(j)];
     });
   }
-  if (count == 0) std::fill(y, y + size, T(0));
+  if (count == 0) std::fill(y, y + size, R(0));
+}
+
+template <class T>
+void sum_products(const Operand& a, const Operand& b, const Operand& y) {
+  const auto add = [&](auto* sum) {
+    add_products(a.dim(0), matrix<T>(a), a.stride(0), matrix<T>(b), b.stride(0), sum);
+  };
+  if constexpr (sizeof(T) > 2) return add(y.data<T>());
+  std::vector<float> sum(static_cast<size_t>(y.numel()));
+  add(sum.data());
+  unstage(dtype_of_operand(y.dtype()), sum.data(), y.data<char>(), sizeof(T), y.numel());
 }
 
 void matmul_sum(const Call& c, void*) {
-  const Operand a = c.in(0), b = c.in(1), y = c.out(0);
-  const int64_t count = a.dim(0), M = a.dim(1), K = a.dim(2), N = b.dim(2);
-  if (y.numel() == 0) return;
-  const DType dtype = dtype_of_operand(a.dtype());
-  if (dtype == kF64)
-    return add_products(count, matrix<double>(a), a.stride(0), matrix<double>(b), b.stride(0),
-                        y.data<double>());
-  if (dtype == kF32)
-    return add_products(count, matrix<float>(a), a.stride(0), matrix<float>(b), b.stride(0), y.data<float>());
-  const std::vector<float> wide_a = widened(a), wide_b = widened(b);
-  std::vector<float> sum(static_cast<size_t>(M * N));
-  add_products(count, MatrixView<float>{wide_a.data(), M, K, K, 1}, M * K,
-               MatrixView<float>{wide_b.data(), K, N, N, 1}, K * N, sum.data());
-  unstage(dtype, sum.data(), y.data<char>(), dtype.size(), M * N);
+  if (c.out(0).numel() == 0) return;
+  visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() {
+    if constexpr (!std::is_integral_v<T>) sum_products<T>(c.in(0), c.in(1), c.out(0));
+  });
 }
 
 constexpr Kernel kKernels[] = {
