@@ -31,6 +31,7 @@ void add_generate(CLI::App& app, Globals& g);
 void add_quickstart(CLI::App& app, Globals& g);
 void add_compare(CLI::App& app, Globals& g);
 void add_conform(CLI::App& app, Globals& g);
+void add_bench(CLI::App& app, Globals& g);
 void add_completion(CLI::App& app, Globals& g);
 
 /// A subcommand with its examples under the help text.

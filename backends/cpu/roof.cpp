@@ -181,4 +181,32 @@ double measure_dram_read() {
   return best;
 }
 
+double measure_dram_update() {
+  constexpr int64_t kWords = int64_t{48} << 20 >> 2;  // four times 48 MB
+  typedef float V __attribute__((vector_size(16), aligned(4)));
+  std::unique_ptr<float[]> arrays[4];
+  for (auto& a : arrays) a.reset(new float[kWords]);
+  parallel_for(kWords, 1 << 16, [&](int64_t begin, int64_t end) {
+    for (auto& a : arrays) std::fill(&a[begin], &a[end], 0.5f);
+  });
+  double best = 0;
+  const auto deadline = Clock::now() + std::chrono::duration<double>(kSeconds);
+  do {
+    const auto start = Clock::now();
+    parallel_for(kWords, 1 << 16, [&](int64_t begin, int64_t end) {
+      const V half = {0.5f, 0.5f, 0.5f, 0.5f};
+      for (int64_t i = begin; i + 4 <= end; i += 4) {
+        const V g = *reinterpret_cast<const V*>(&arrays[3][i]) * half;
+        for (int a = 0; a < 3; ++a) {
+          V* p = reinterpret_cast<V*>(&arrays[a][i]);
+          *p = *p * half + g;
+        }
+      }
+    });
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    best = std::max(best, kWords * 7 * 4.0 / seconds * 1e-9);
+  } while (Clock::now() < deadline);
+  return best;
+}
+
 }  // namespace suiren::cpu

@@ -14,5 +14,8 @@ double measure_bf16_peak();
 double measure_int8_peak();
 /// Reading memory far larger than the caches. GB/s.
 double measure_dram_read();
+/// Updating memory as an optimizer does: of four arrays far larger than the caches all are read and three
+/// written. GB/s, reads and writes together.
+double measure_dram_update();
 
 }  // namespace suiren::cpu

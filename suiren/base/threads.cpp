@@ -165,6 +165,8 @@ void parallel_region(FunctionRef<void(int, int)> body) {
   pool->run(body);
 }
 
+bool inside_parallel_region() { return inside_region; }
+
 void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);

@@ -45,6 +45,9 @@ void parallel_tasks(int64_t tasks, FunctionRef<void(int64_t task)> body);
 /// scratch per thread. `threads` is 1 when the pool is busy or the call is nested.
 void parallel_region(FunctionRef<void(int thread, int threads)> body);
 
+/// Whether the calling thread is one of a region's: what it calls runs inline, on this thread alone.
+bool inside_parallel_region();
+
 /// A barrier inside a parallel_region: waits until all `threads` of the region have come. Spins.
 class RegionBarrier {
  public:

@@ -18,6 +18,7 @@
 #include "suiren/train/evaluate.h"
 #include "suiren/train/model_folder.h"
 #include "suiren/train/planner.h"
+#include "suiren/train/profiled_steps.h"
 #include "suiren/train/progress.h"
 #include "suiren/train/report.h"
 #include "suiren/train/run_directory.h"
@@ -54,6 +55,8 @@ class Run {
   void fix_steps();
   void restore(const Checkpoint& from);
   void loop();
+  std::optional<StepRunner::Step> one_step(double lr);
+  void end_profile();
   LogRow step_row(const StepRunner::Step& s, double lr, double seconds);
   void after_step(LogRow row);
   void save();
@@ -70,6 +73,7 @@ class Run {
   std::unique_ptr<models::Transformer> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<StepRunner> runner_;
+  std::unique_ptr<ProfiledSteps> profile_;  // until its last step is done
   std::optional<LogFile> log_;
   std::optional<TensorBoardWriter> board_;
   RunRecord record_;
@@ -167,6 +171,11 @@ void Run::begin(const std::optional<Checkpoint>& from) {
       !cpu_info().has("amx_bf16"))
     warn("precision: bfloat16 on a CPU without bf16 units; float32 is faster here");
   runner_ = std::make_unique<StepRunner>(config_, *model_, *optimizer_, loader_);
+  if (options_.profile.on)
+    profile_ = std::make_unique<ProfiledSteps>(
+        options_.profile,
+        options_.profile.trace.empty() ? config_.output + "/profile.json" : options_.profile.trace,
+        model_->device());
   log_.emplace(config_.output + "/log.jsonl", step_);
   board_.emplace(config_.output + "/tensorboard");
   for (const LogRow& r : read_log(config_.output + "/log.jsonl")) losses_.push_back(r.loss);
@@ -247,22 +256,42 @@ void Run::save() {
   saved_ = step_;
 }
 
+std::optional<StepRunner::Step> Run::one_step(double lr) {
+  if (!profile_) return runner_->run(step_, lr);
+  std::optional<StepRunner::Step> done;
+  {
+    const auto watch = profile_->watch(step_);
+    done = runner_->run(step_, lr);
+  }
+  if (profile_->complete()) end_profile();
+  return done;
+}
+
+void Run::end_profile() {
+  if (!profile_) return;
+  progress_.finish();
+  profile_->end();
+  profile_.reset();
+}
+
 void Run::loop() {
   const optim::Schedule schedule = make_schedule(config_, record_.steps);
   while (step_ < record_.steps) {
     const auto begin = Clock::now();
     const double lr = schedule.at(step_);
-    const auto done = runner_->run(step_, lr);
+    const auto done = one_step(lr);
     if (!done || interrupted()) {
       if (done) after_step(step_row(*done, lr, seconds_since(begin)));
       if (step_ == record_.steps) break;
       save();
+      end_profile();
       progress_.finish();
       fail(ErrorCode::kInterrupted,
            "stopped at step {} of {}, all saved; the same command goes on from there", step_, record_.steps);
     }
     after_step(step_row(*done, lr, seconds_since(begin)));
   }
+  end_profile();
 }
 
 void Run::finish() {

@@ -1,18 +1,31 @@
 #pragma once
 // Pretraining: from a configuration to a run directory. One call at a time in a process.
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "suiren/core/dispatch.h"
+#include "suiren/profile/profiler.h"
 #include "suiren/train/config.h"
 
 namespace suiren::train {
+
+/// Steps to look at, after the first two of this session: data, forward, backward and update; the log,
+/// evaluation and checkpoints are not of a step.
+struct ProfileOptions {
+  bool on = false;
+  std::string trace;   ///< where the Chrome trace goes; empty: profile.json in the run's folder
+  int64_t steps = 10;  ///< fewer when the run ends before
+  /// Called once, when the last of them is done or the run ends, after the trace was written.
+  std::function<void(const profile::Profile&, const std::string& trace)> done;
+};
 
 struct TrainOptions {
   std::string resume = "auto";  ///< auto, never, or the path of a run or of one checkpoint
   std::string settings_file;    ///< the YAML file, kept beside the run for the person who finds it
   double roof_gflops = 0;       ///< the machine's measured f32 peak; 0: measured here
+  ProfileOptions profile;
 };
 
 struct TrainResult {

@@ -1,6 +1,7 @@
 // Training through the command: the golden trace, same bits, interruption at any moment.
 
 #include <random>
+#include <set>
 
 #include "suiren/io/safetensors.h"
 #include "tests/cli/cli.h"
@@ -43,6 +44,52 @@ TEST_F(Cli, RetracesTheGoldenRun) {
       norm += b * b;
     }
     EXPECT_LE(std::sqrt(difference), 1e-4 * std::sqrt(norm)) << e.name;
+  }
+}
+
+TEST_F(Cli, ProfilesSomeStepsAndChangesNoBit) {
+  must({"train", "--config", config("plain"), "--quiet"});
+  const json j = json::parse(must({"train", "--config", config("seen"), "--quiet", "--json", "--profile",
+                                   at("trace.json"), "--profile-steps", "3"}));
+  EXPECT_EQ(weights(at("seen")), weights(at("plain")));
+  const json& p = j["profile"];
+  EXPECT_EQ(p["trace"], at("trace.json"));
+  EXPECT_EQ(p["steps"], 3);
+  EXPECT_EQ(p["events_left_out"], 0);
+  double sum = p["outside_ops_seconds"];
+  int64_t calls = 0;
+  bool products = false;
+  for (const json& op : p["ops"]) {
+    sum += op["seconds"].get<double>();
+    calls += op["calls"].get<int64_t>();
+    products |= op["op"] == "matmul" && op["flops"] > 0;
+  }
+  EXPECT_NEAR(sum, p["seconds"].get<double>(), 1e-6);
+  EXPECT_TRUE(products);
+  std::set<std::string> steps;
+  int64_t events = 0;
+  const json trace = json::parse(read_file(at("trace.json")));
+  for (const json& e : trace["traceEvents"]) {
+    if (e.value("cat", "") == "step") steps.insert(e["name"]);
+    events += e.value("cat", "") == "op";
+  }
+  EXPECT_EQ(steps, (std::set<std::string>{"step 2", "step 3", "step 4"}));
+  EXPECT_EQ(events, calls);
+
+  const std::string text = must({"train", "--config", config("table"), "--quiet", "--profile"});
+  EXPECT_NE(text.find("profile of 10 steps"), std::string::npos) << text;
+  EXPECT_TRUE(fs::exists(at("table/profile.json")));
+
+  const Outcome brief = run({"train", "--config", config("brief"), "--set", "steps=2", "--set",
+                             "schedule.warmup_steps=1", "--profile", at("none.json")});
+  EXPECT_EQ(brief.code, 0);
+  EXPECT_NE(brief.err.find("--profile: the run ended"), std::string::npos) << brief.err;
+  EXPECT_FALSE(fs::exists(at("none.json")));
+  for (const std::vector<std::string>& bad :
+       {std::vector<std::string>{"--profile-steps", "3"}, {"--profile", "--profile-steps", "0"}}) {
+    std::vector<std::string> args{"train", "--config", config("bad")};
+    args.insert(args.end(), bad.begin(), bad.end());
+    EXPECT_EQ(run(args).code, 2) << bad[0];
   }
 }
 

@@ -1,0 +1,205 @@
+"""The peer of `suiren bench --peer PYTHON`: PyTorch and Hugging Face's tokenizers at the same work.
+
+    python bench/peer.py --threads 2        (suiren bench starts it; a person can type the questions)
+
+First line out: {"peer": versions}. Then for each line in, one out (suiren/bench/peer.h):
+    {"kind": "matmul", "m": 64, "n": 64, "k": 64, "layout": "nt", "seconds": 0.5}  ->  {"seconds": 1.2e-05, "mode": "eager"}
+"seconds" is the fastest call; "memory" the peak of the process less its base, in bytes. What cannot be done is {"error": why}.
+Operands stay from turn to turn. Needs PyPI torch, and tokenizers for `encode`.
+"""
+import argparse
+import hashlib
+import json
+import os
+import resource
+import struct
+import sys
+import time
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--threads", type=int, default=2)
+THREADS = parser.parse_args().threads
+os.environ["RAYON_NUM_THREADS"] = "1"  # tokenizers: one thread, as ours
+os.environ["OMP_NUM_THREADS"] = str(THREADS)
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+
+torch.set_num_threads(THREADS)
+answers = os.fdopen(os.dup(1), "w")  # what libraries print goes to standard error
+os.dup2(2, 1)
+PAUSE = 0.25  # until torch's threads, which spin for a while, have let the cores go
+
+
+def seconds_of(call, times):
+    start = time.perf_counter()
+    for _ in range(times):
+        call()
+    return (time.perf_counter() - start) / times
+
+
+def fastest(call, seconds):
+    """As suiren counts: the best of calls for so long, several at once when they are short."""
+    begin = time.perf_counter()
+    best = seconds_of(call, 1)
+    times = int(min(max(2e-4 / best, 1), 1000))
+    while True:
+        best = min(best, seconds_of(call, times))
+        if time.perf_counter() - begin >= seconds:
+            return best
+
+
+def peak_bytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def matmul(q):
+    m, n, k, layout = q["m"], q["n"], q["k"], q["layout"]
+    a = torch.randn(k, m).t() if layout[0] == "t" else torch.randn(m, k)
+    b = torch.randn(n, k).t() if layout[1] == "t" else torch.randn(k, n)
+    return {"eager": lambda: a @ b}, {}
+
+
+def attention(q):
+    shape = (1, q["heads"], q["length"], q["head"])
+    queries, keys, values = (torch.randn(shape, requires_grad=True) for _ in range(3))
+    gradient = torch.randn(shape)
+
+    def call():
+        y = F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+        torch.autograd.grad(y, (queries, keys, values), gradient)
+    return {"eager": call}, {}
+
+
+def adamw(q):
+    weights = [torch.randn(q["rows"], q["columns"], requires_grad=True) for _ in range(q["tensors"])]
+    for w in weights:
+        w.grad = torch.randn_like(w) * 1e-3
+    optimizer = torch.optim.AdamW(weights, lr=1e-4, weight_decay=0.1, fused=True)
+    return {"fused": optimizer.step}, {}
+
+
+class Layer(torch.nn.Module):
+    """A Llama block: norm, rotary attention, norm, gated feed-forward; the products of one input in one."""
+
+    def __init__(self, q):
+        super().__init__()
+        width, inner, eps = q["hidden_size"], q["intermediate_size"], q["rms_norm_eps"]
+        self.heads = q["num_attention_heads"]
+        self.before_attention, self.before_mlp = torch.nn.RMSNorm(width, eps=eps), torch.nn.RMSNorm(width, eps=eps)
+        self.qkv = torch.nn.Linear(width, 3 * width, bias=False)
+        self.merge = torch.nn.Linear(width, width, bias=False)
+        self.gate_up = torch.nn.Linear(width, 2 * inner, bias=False)
+        self.down = torch.nn.Linear(inner, width, bias=False)
+
+    def forward(self, x, cos, sin):
+        batch, length, width = x.shape
+        qkv = self.qkv(self.before_attention(x)).view(batch, length, 3, self.heads, width // self.heads)
+        q, k, v = (t.transpose(1, 2) for t in qkv.unbind(2))
+
+        def turn(t):
+            first, second = t.chunk(2, dim=-1)
+            return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+        mixed = F.scaled_dot_product_attention(turn(q), turn(k), v, is_causal=True)
+        x = x + self.merge(mixed.transpose(1, 2).reshape(batch, length, width))
+        gate, up = self.gate_up(self.before_mlp(x)).chunk(2, dim=-1)
+        return x + self.down(F.silu(gate) * up)
+
+
+class Model(torch.nn.Module):
+    def __init__(self, q):
+        super().__init__()
+        width, half = q["hidden_size"], q["hidden_size"] // q["num_attention_heads"] // 2
+        self.embed = torch.nn.Embedding(q["vocab_size"], width)
+        self.layers = torch.nn.ModuleList(Layer(q) for _ in range(q["num_hidden_layers"]))
+        self.norm = torch.nn.RMSNorm(width, eps=q["rms_norm_eps"])
+        angles = torch.outer(torch.arange(q["length"]).float(), 10000.0 ** (-torch.arange(half) / half))
+        self.register_buffer("cos", angles.cos())
+        self.register_buffer("sin", angles.sin())
+        for p in self.parameters():
+            if p.dim() > 1:
+                torch.nn.init.normal_(p, std=0.02)
+
+    def forward(self, ids, targets):
+        x = self.embed(ids)
+        for layer in self.layers:
+            x = layer(x, self.cos, self.sin)
+        logits = F.linear(self.norm(x), self.embed.weight)  # tied
+        return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.view(-1))
+
+
+def train(q):
+    """Eager and compiled steps of one model: forward, backward, clipping, fused AdamW. The memory is eager's."""
+    base = peak_bytes()
+    model = Model(q)
+    parameters = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+
+    def step(forward):
+        tokens = torch.randint(q["vocab_size"], (q["sequences"], q["length"] + 1))
+        loss = forward(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        return loss.item()
+    for _ in range(3):
+        step(model)
+    memory = peak_bytes() - base
+    modes = {"eager": lambda: step(model)}
+    more = {"memory": memory}
+    try:
+        compiled = torch.compile(model)
+        step(compiled)
+        modes["compile"] = lambda: step(compiled)
+    except Exception as e:  # no compiler on this machine: eager is the best mode
+        more["note"] = "torch.compile failed: " + str(e).splitlines()[0]
+    return modes, more
+
+
+def encode(q):
+    from tokenizers import Tokenizer
+    tokenizer = Tokenizer.from_file(q["tokenizer"])
+    with open(q["text"], encoding="utf-8", newline="") as f:
+        text = f.read()
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    return {"tokenizers": lambda: tokenizer.encode(text, add_special_tokens=False)}, {
+        "digest": hashlib.sha256(struct.pack(f"<{len(ids)}I", *ids)).hexdigest()}
+
+
+KINDS = {f.__name__: f for f in (matmul, attention, adamw, train, encode)}
+known = {}  # question without its seconds -> the calls to time, by mode, and more to say
+
+
+def answer(question):
+    seconds = question.pop("seconds")
+    key = json.dumps(question, sort_keys=True)
+    if key not in known:
+        known.clear()  # of the figure before
+        torch.manual_seed(1)
+        known[key] = KINDS[question["kind"]](question)
+        for call in known[key][0].values():
+            call()
+    modes, more = known[key]
+    times = {mode: fastest(call, seconds / len(modes)) for mode, call in modes.items()}
+    mode = min(times, key=times.get)
+    return dict(more, seconds=times[mode], mode=mode)
+
+
+def versions():
+    names = ["torch " + torch.__version__.split("+")[0]]
+    try:
+        import tokenizers
+        names.append("tokenizers " + tokenizers.__version__)
+    except ImportError:
+        pass
+    return ", ".join(names)
+
+
+print(json.dumps({"peer": versions()}), file=answers, flush=True)
+for line in sys.stdin:
+    try:
+        reply = answer(json.loads(line))
+    except Exception as e:
+        reply = {"error": f"{type(e).__name__}: {e}"}
+    time.sleep(PAUSE)
+    print(json.dumps(reply), file=answers, flush=True)
