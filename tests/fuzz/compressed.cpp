@@ -19,7 +19,7 @@ void parse(Bytes bytes) {
   if (input->consumed() >= static_cast<int64_t>(bytes.size())) broken("more was taken than the file holds");
 }
 
-const Target target("compressed", parse);
+const Target target("compressed", parse, 1, 128 << 20);  // zstd holds the window that a file asks for
 
 }  // namespace
 }  // namespace suiren::fuzz

@@ -26,8 +26,8 @@ std::vector<const Target*>& registered() {
 
 }  // namespace
 
-Target::Target(const char* target_name, void (*function)(Bytes), uint64_t bytes)
-    : name(target_name), parse(function), expansion(bytes) {
+Target::Target(const char* target_name, void (*function)(Bytes), uint64_t bytes, uint64_t more)
+    : name(target_name), parse(function), expansion(bytes), window(more) {
   registered().push_back(this);
 }
 
@@ -42,7 +42,7 @@ std::string check(const Target& target, Bytes bytes) {
   } catch (const Error&) {
   }
   const int64_t peak = memory_peak() - before;
-  const int64_t allowed = static_cast<int64_t>(target.expansion * bytes.size()) + kSlack;
+  const int64_t allowed = static_cast<int64_t>(target.expansion * bytes.size() + target.window) + kSlack;
   if (peak <= allowed) return "";
   return fmt::format("{}: {} bytes of input took {} bytes of memory at once, {} are allowed", target.name,
                      bytes.size(), peak, allowed);

@@ -14,16 +14,16 @@ using Bytes = std::span<const uint8_t>;
 
 /// Defined once in each <target>.cpp: it registers itself.
 struct Target {
-  /// `expansion`: bytes of memory that one byte of input may become, by the format's own rules.
-  Target(const char* name, void (*parse)(Bytes), uint64_t expansion = 1);
+  /// By the format's own rules: bytes of memory that one byte of input may become, and what it takes besides.
+  Target(const char* name, void (*parse)(Bytes), uint64_t expansion = 1, uint64_t window = 0);
   const char* name;
   void (*parse)(Bytes);  ///< uses what it parsed; may throw suiren::Error and nothing else
-  uint64_t expansion;
+  uint64_t expansion, window;
 };
 const std::vector<const Target*>& targets();
 
 /// Calls the target. "" when all is well, or what is wrong: more memory held at once than expansion x input +
-/// 16 MiB. Exceptions other than suiren::Error come through.
+/// window + 16 MiB. Exceptions other than suiren::Error come through.
 std::string check(const Target& target, Bytes bytes);
 
 inline std::string_view text_of(Bytes bytes) {
