@@ -17,7 +17,7 @@ namespace suiren::data {
 namespace {
 
 constexpr size_t kChunk = 1 << 20;
-constexpr int kWindowLog = 23;  // what zstd -19 asks for; a header may claim gigabytes
+constexpr int kWindowLog = 27;  // 128 MiB, as zstd --long asks for; a header may claim terabytes
 
 class PlainStream : public InputStream {
  public:
@@ -116,11 +116,9 @@ class ZstdStream : public CompressedStream {
       }
       ZSTD_inBuffer from{chunk_.data(), size_, at_};
       const size_t status = ZSTD_decompressStream(z_, &to, &from);
-      SR_CHECK(
-          ZSTD_getErrorCode(status) != ZSTD_error_frameParameter_windowTooLarge,
-          "{} wants a window of more than {} MiB to be decompressed; compress it again without --ultra or "
-          "--long",
-          path_, (1 << kWindowLog) >> 20);
+      SR_CHECK(ZSTD_getErrorCode(status) != ZSTD_error_frameParameter_windowTooLarge,
+               "{} wants a window of more than {} MiB to be decompressed; compress it again without --long",
+               path_, (1 << kWindowLog) >> 20);
       if (ZSTD_isError(status)) damaged(ZSTD_getErrorName(status));
       at_ = from.pos;
       begun_ = true;

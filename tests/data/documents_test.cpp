@@ -170,8 +170,8 @@ TEST_F(Import, CompressedFilesHoldTheSameDocuments) {
       ASSERT_NE(message.find("cannot be decompressed"), std::string::npos) << n << " bytes: " << message;
     }
   }
-  const std::string wide("\x28\xb5\x2f\xfd\x00\x88\x01\x00\x00", 9);  // claims a window of 128 MiB
-  EXPECT_NE(refusal({put("wide.txt.zst", wide)}).find("wants a window of more than 8 MiB"),
+  const std::string wide("\x28\xb5\x2f\xfd\x00\x90\x01\x00\x00", 9);  // claims a window of 256 MiB
+  EXPECT_NE(refusal({put("wide.txt.zst", wide)}).find("wants a window of more than 128 MiB"),
             std::string::npos);
   EXPECT_NE(refusal({put("x.txt.gz", "not gzip")}).find("x.txt.gz cannot be decompressed"),
             std::string::npos);

@@ -118,7 +118,7 @@ def make_data():
     seed("records", "lines", b'\x01{"text":"one"}\n{"text":["a","b"],"n":1}\n')
     seed("records", "titles", b'\x22[{"title":"t","n":2.5},{"text":"x","n":true}]')
     seed("compressed", "gzip", b"\x00" + gzip.compress(b"one two two two", mtime=0))
-    frame = b"\x28\xb5\x2f\xfd"  # a single segment of 5 bytes, stored, and a frame with a window of 8 MiB, empty
+    frame = b"\x28\xb5\x2f\xfd"  # a single segment of 5 bytes, stored, and an empty frame with a window of 8 MiB
     seed("compressed", "zstd", b"\x01" + frame + b"\x20\x05\x29\x00\x00" + b"hello")
     seed("compressed", "window", b"\x01" + frame + b"\x00\x68\x01\x00\x00")
     seed("record_template", "two", part("{a}\\n{b|c}\\{") + b'{"a":["x",1,true],"c":"y"}')
