@@ -57,12 +57,10 @@ namespace {
 HWY_INLINE void copy_row(const float* from, float* to, int64_t n) {
   for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(in(from), to); });
 }
-HWY_INLINE void add_row(const float* from, float* to, int64_t n) {
-  for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Add(in(to), in(from)), to); });
-}
 HWY_INLINE void copy_row(const double* from, double* to, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] = from[i];
 }
+using HWY_NAMESPACE::add_row;
 HWY_INLINE void add_row(const double* from, double* to, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] += from[i];
 }

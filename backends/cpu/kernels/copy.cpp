@@ -14,6 +14,16 @@ namespace {
 
 constexpr int64_t kTile = 16;  // rows and columns of a transposing block: its lines fit the first-level cache
 
+// `n` copies of one element: a short run of them, then that run again and again.
+template <class T>
+void repeat(T x, T* y, int64_t n) {
+  constexpr int64_t kRun = 1024;
+  const int64_t run = std::min(n, kRun);
+  std::fill(y, y + run, x);
+  for (int64_t i = run; i < n; i += run)
+    std::memcpy(y + i, y, static_cast<size_t>(std::min(run, n - i)) * sizeof(T));
+}
+
 // to[i] = from[-i], in runs of a fixed number, which the compiler makes vectors of.
 template <class W>
 void reverse_row(int64_t n, W* __restrict to, const W* __restrict from) {
@@ -33,6 +43,8 @@ void move_row(int64_t n, char* to, int64_t to_step, const char* from, int64_t fr
     std::memmove(to, from, static_cast<size_t>(n * size));
     return;
   }
+  if (to_step == size && from_step == 0)
+    return repeat(*reinterpret_cast<const W*>(from), reinterpret_cast<W*>(to), n);
   if (to_step == size && from_step == -size)
     return reverse_row(n, reinterpret_cast<W*>(to), reinterpret_cast<const W*>(from));
   for (int64_t i = 0; i < n; ++i) {
@@ -119,16 +131,6 @@ namespace {
 
 void copy(const Call& c, void*) { move(c.out(0), c.in(0)); }
 void assign(const Call& c, void*) { move(c.in(0), c.in(1)); }
-
-// `n` copies of one element: a short run of them, then that run again and again.
-template <class T>
-void repeat(T x, T* y, int64_t n) {
-  constexpr int64_t kRun = 1024;
-  const int64_t run = std::min(n, kRun);
-  std::fill(y, y + run, x);
-  for (int64_t i = run; i < n; i += run)
-    std::memcpy(y + i, y, static_cast<size_t>(std::min(run, n - i)) * sizeof(T));
-}
 
 // Attributes: shape, value, dtype.
 void full(const Call& c, void*) {

@@ -8,9 +8,28 @@
 
 #include "backends/cpu/convert.h"
 #include "backends/cpu/indexed.h"
+#include "backends/cpu/simd/targets.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/word.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/kernels/gather.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After foreach_target.h, so that it is compiled for each target.
+#include "backends/cpu/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace suiren::cpu::HWY_NAMESPACE {
+namespace {
+
+void add(const float* x, float* sum, int64_t n) { add_row(x, sum, n); }
+
+}  // namespace
+}  // namespace suiren::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace suiren::cpu {
 namespace {
 
@@ -37,7 +56,10 @@ void embedding(const Call& c, void*) {
 // sum += x, in the type that sums are kept in.
 template <class A, class T>
 void add(A* sum, const T* x, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) sum[i] += static_cast<A>(x[i]);
+  if constexpr (std::is_same_v<T, float>)
+    return SUIREN_PICK(add)(x, sum, n);
+  else
+    for (int64_t i = 0; i < n; ++i) sum[i] += static_cast<A>(x[i]);
 }
 
 template <class A, class T>
@@ -59,33 +81,30 @@ template <class T>
 void sum_by_id(const T* g, const Indices& id, int64_t positions, int64_t per_sequence, int64_t V, int64_t D,
                T* to) {
   using A = std::conditional_t<std::is_same_v<T, double>, double, float>;
-  std::vector<int64_t> order(static_cast<size_t>(positions)), starts;
-  std::iota(order.begin(), order.end(), 0);
-  for (int64_t p = 0; p < positions; ++p) checked_id(id[p], p, V);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return id[a] < id[b]; });
-  for (int64_t i = 0; i < positions; ++i)
-    if (i == 0 || id[order[static_cast<size_t>(i)]] != id[order[static_cast<size_t>(i - 1)]])
-      starts.push_back(i);
-  starts.push_back(positions);
-  parallel_for(V * D, kGrainCheap, [&](int64_t b, int64_t e) { std::fill(to + b, to + e, T(0.0f)); });
-  parallel_for(static_cast<int64_t>(starts.size()) - 1, std::max<int64_t>(1, kGrainMath / D),
-               [&](int64_t b, int64_t e) {
-                 std::vector<A> total(static_cast<size_t>(D)), part(static_cast<size_t>(D));
-                 for (int64_t s = b; s < e; ++s) {
-                   const int64_t begin = starts[static_cast<size_t>(s)],
-                                 end = starts[static_cast<size_t>(s + 1)];
-                   std::fill(total.begin(), total.end(), A(0));
-                   for (int64_t i = begin; i < end;) {
-                     const int64_t sequence = order[static_cast<size_t>(i)] / per_sequence;
-                     std::fill(part.begin(), part.end(), A(0));
-                     for (; i < end && order[static_cast<size_t>(i)] / per_sequence == sequence; ++i)
-                       add(part.data(), g + order[static_cast<size_t>(i)] * D, D);
-                     add(total.data(), part.data(), D);
-                   }
-                   T* row = to + id[order[static_cast<size_t>(begin)]] * D;
-                   for (int64_t d = 0; d < D; ++d) row[d] = convert<T>(total[static_cast<size_t>(d)]);
-                 }
-               });
+  std::vector<int64_t> order(static_cast<size_t>(positions)), ends(static_cast<size_t>(V) + 1);
+  for (int64_t p = 0; p < positions; ++p) ++ends[static_cast<size_t>(checked_id(id[p], p, V)) + 1];
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  for (int64_t p = 0; p < positions; ++p) order[static_cast<size_t>(ends[static_cast<size_t>(id[p])]++)] = p;
+  // Now row v's positions end at ends[v].
+  const auto rows = [&](int64_t first, int64_t last) {
+    std::vector<A> total(static_cast<size_t>(D)), part(total.size());
+    for (int64_t v = first; v < last; ++v) {
+      const int64_t begin = v ? ends[static_cast<size_t>(v - 1)] : 0, end = ends[static_cast<size_t>(v)];
+      std::fill(total.begin(), total.end(), A(0));
+      for (int64_t i = begin; i < end;) {
+        const int64_t sequence = order[static_cast<size_t>(i)] / per_sequence;
+        std::fill(part.begin(), part.end(), A(0));
+        for (; i < end && order[static_cast<size_t>(i)] / per_sequence == sequence; ++i)
+          add(part.data(), g + order[static_cast<size_t>(i)] * D, D);
+        add(total.data(), part.data(), D);
+      }
+      for (int64_t d = 0; d < D; ++d) to[v * D + d] = convert<T>(total[static_cast<size_t>(d)]);
+    }
+  };
+  // Few ids are most of a text: whoever is free takes the next rows.
+  const int64_t step = std::max<int64_t>(V / 64, kGrainMath * V / ((positions + V) * D)) + 1;
+  parallel_tasks((V + step - 1) / step,
+                 [&](int64_t task) { rows(task * step, std::min(V, (task + 1) * step)); });
 }
 
 // Inputs g [..., D], ids [...]; attribute: rows of the table.
@@ -196,3 +215,4 @@ constexpr Kernel kKernels[] = {
 KernelList kernels_gather() { return kKernels; }
 
 }  // namespace suiren::cpu
+#endif

@@ -122,10 +122,6 @@ void layer_backward_row(const float* g, const float* x, const float* w, float* d
   });
 }
 
-void add_row(float* sum, const float* x, int64_t n) {
-  for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Add(in(sum), in(x)), sum); });
-}
-
 }  // namespace
 }  // namespace suiren::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -216,7 +212,7 @@ void layer_norm_backward(const Call& c, void*) {
     }
   });
   for (int64_t block = 1; block < blocks; ++block)
-    SUIREN_PICK(add_row)(sums.data(), sums.data() + 2 * block * n, 2 * n);
+    SUIREN_PICK(add_row)(sums.data() + 2 * block * n, sums.data(), 2 * n);
   std::copy_n(sums.data(), n, dw);
   std::copy_n(sums.data() + n, n, db);
 }

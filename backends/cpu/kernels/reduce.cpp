@@ -76,9 +76,6 @@ void sum_columns(const float* x, int64_t step, int64_t rows, float* sum, int64_t
     out(s, sum + j);
   });
 }
-void add_row(float* sum, const float* x, int64_t n) {
-  for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Add(in(sum), in(x)), sum); });
-}
 
 }  // namespace
 }  // namespace suiren::cpu::HWY_NAMESPACE
@@ -124,7 +121,7 @@ class ColumnSums {
     float sequence[kColumns];
     for (int64_t s = 0; s < sequences_; ++s) {
       one_sequence(x + s * sequence_step_, s == 0 ? y : sequence, n);
-      if (s > 0) add_(y, sequence, n);
+      if (s > 0) add_(sequence, y, n);
     }
   }
   void one_sequence(const float* x, float* sum, int64_t n) const {
@@ -134,7 +131,7 @@ class ColumnSums {
       for (int64_t i = 0; i < run_; i += kBlockRows) {
         const bool first = r == 0 && i == 0;
         sum_columns_(from + i * run_step_, run_step_, std::min(kBlockRows, run_ - i), first ? sum : block, n);
-        if (!first) add_(sum, block, n);
+        if (!first) add_(block, sum, n);
       }
     }
   }
@@ -146,7 +143,7 @@ class ColumnSums {
   Loops rest_, runs_;
   int64_t sequences_ = 1, sequence_step_ = 0, run_ = 1, run_step_ = 0;
   void (*sum_columns_)(const float*, int64_t, int64_t, float*, int64_t) = SUIREN_PICK(sum_columns);
-  void (*add_)(float*, const float*, int64_t) = SUIREN_PICK(add_row);
+  void (*add_)(const float*, float*, int64_t) = SUIREN_PICK(add_row);
 };
 
 // In the type itself; bf16 and f16 in f32. NaN wins.

@@ -54,10 +54,6 @@ void rms_norm_backward_rows(const float* g, const float* x, const float* w, floa
   }
 }
 
-void add_row(float* sum, const float* x, int64_t n) {
-  for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Add(in(sum), in(x)), sum); });
-}
-
 }  // namespace
 }  // namespace suiren::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -116,8 +112,8 @@ void rms_norm_backward(const Call& c, void* scratch) {
   const auto add = SUIREN_PICK(add_row);
   for (int64_t s = 0; s < b.sequences; ++s) {
     float* sequence = sums + s * b.per_sequence * b.D;
-    for (int64_t i = 1; i < b.per_sequence; ++i) add(sequence, sequence + i * b.D, b.D);
-    if (s > 0) add(sums, sequence, b.D);
+    for (int64_t i = 1; i < b.per_sequence; ++i) add(sequence + i * b.D, sequence, b.D);
+    if (s > 0) add(sequence, sums, b.D);
   }
   if (b.sequences * b.per_sequence > 0)
     std::memcpy(dw, sums, static_cast<size_t>(b.D) * sizeof(float));

@@ -61,29 +61,34 @@ void meet_entries(const Indexed& indexed, Y* y, const T* src) {
     indexed.each_in_order([=](int64_t at, int64_t i) { meet_row<F>(y + at, src + i, 1); });
 }
 
-// y = x, and then each element of src meets its place. Sums of halves are kept in f32 and rounded once.
+// Each element of src meets its place in y. Sums of halves are kept in f32 and rounded once.
 template <class F, bool kList, class T>
-void meet_all(const Indexed& indexed, const T* x, int64_t n, const T* src, T* y) {
+void meet_all(const Indexed& indexed, int64_t n, const T* src, T* y) {
   if constexpr (is_half<T> && std::is_same_v<F, Add>) {
     std::vector<float> sum(static_cast<size_t>(n));
     float* s = sum.data();
-    if (x) parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { convert_row(x + b, s + b, e - b); });
+    parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { convert_row(y + b, s + b, e - b); });
     meet_entries<F, kList>(indexed, s, src);
     parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { convert_row(s + b, y + b, e - b); });
   } else {
-    if (x) parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) { std::copy(x + b, x + e, y + b); });
     meet_entries<F, kList>(indexed, y, src);
   }
+}
+
+// x may be spread from one element, as gradients spread a zero.
+Reason accepts_any_x(const Call& c) {
+  return c.in(1).contiguous() && c.in(2).contiguous() ? nullptr : kNeedsContiguous;
 }
 
 // Inputs x, index, src; attribute: axis.
 template <class F, bool kList>
 void scatter_with(const Call& c, void*) {
-  const Operand x = c.in(0), index = c.in(1);
+  const Operand x = c.in(0), index = c.in(1), y = c.out(0);
   const Indexed indexed(x, index, static_cast<int>(c.attr_i64(0)), kList);
+  move(y, x);
   visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
     if constexpr (!std::is_same_v<T, bool>)
-      meet_all<F, kList>(indexed, x.data<T>(), x.numel(), c.in(2).data<T>(), c.out(0).data<T>());
+      meet_all<F, kList>(indexed, y.numel(), c.in(2).data<T>(), y.data<T>());
   });
 }
 
@@ -126,7 +131,7 @@ void segment(const Call& c, void*) {
       else if constexpr (std::is_same_v<F, Max>)
         first = convert<T>(-std::numeric_limits<double>::infinity());
       parallel_for(y.numel(), kGrainCheap, [&](int64_t b, int64_t e) { std::fill(to + b, to + e, first); });
-      meet_all<F, true, T>(indexed, nullptr, y.numel(), x.data<T>(), to);
+      meet_all<F, true>(indexed, y.numel(), x.data<T>(), to);
     }
   });
 }
@@ -163,12 +168,12 @@ void segment_mean(const Call& c, void*) {
 }
 
 constexpr Kernel kKernels[] = {
-    {"scatter", "elements", 10, row_major_inputs, nullptr, scatter<false>},
-    {"scatter_add", "elements", 10, row_major_inputs, nullptr, scatter_with<Add, false>},
-    {"scatter_max", "elements", 10, row_major_inputs, nullptr, scatter_with<Max, false>},
-    {"scatter_min", "elements", 10, row_major_inputs, nullptr, scatter_with<Min, false>},
-    {"index_add", "slices", 10, row_major_inputs, nullptr, scatter_with<Add, true>},
-    {"index_copy", "slices", 10, row_major_inputs, nullptr, scatter<true>},
+    {"scatter", "elements", 10, accepts_any_x, nullptr, scatter<false>},
+    {"scatter_add", "elements", 10, accepts_any_x, nullptr, scatter_with<Add, false>},
+    {"scatter_max", "elements", 10, accepts_any_x, nullptr, scatter_with<Max, false>},
+    {"scatter_min", "elements", 10, accepts_any_x, nullptr, scatter_with<Min, false>},
+    {"index_add", "slices", 10, accepts_any_x, nullptr, scatter_with<Add, true>},
+    {"index_copy", "slices", 10, accepts_any_x, nullptr, scatter<true>},
     {"segment_sum", "rows", 10, row_major_inputs, nullptr, segment<Add>},
     {"segment_mean", "rows", 10, row_major_inputs, nullptr, segment_mean},
     {"segment_max", "rows", 10, row_major_inputs, nullptr, segment<Max>},

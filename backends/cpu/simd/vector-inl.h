@@ -70,6 +70,10 @@ HWY_INLINE void for_vectors(int64_t n, Step step) {
   }
 }
 
+HWY_INLINE void add_row(const float* x, float* sum, int64_t n) {
+  for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Add(in(sum), in(x)), sum); });
+}
+
 // IEEE comparisons with NaN are false, and x86's max and min return their second operand then: these pass a
 // NaN of either side on.
 HWY_INLINE V max_nan(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::Max(a, b)); }

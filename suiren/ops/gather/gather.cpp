@@ -30,7 +30,9 @@ struct Gather {
   }
   static Grads vjp(const Attrs& a, const Vjp& c) {
     const Tensor& g = c.grad();
-    return {scatter_add(zeros(c.in_spec(0).shape, g.dtype(), g.device()), a.axis, c.in(1), g), Tensor()};
+    return {
+        scatter_add(broadcast_to(zeros({}, g.dtype(), g.device()), c.in_spec(0).shape), a.axis, c.in(1), g),
+        Tensor()};
   }
   static Samples samples() {
     return {sample(Attrs{0}, {real({5}), index({7}, 0, 5)}),
