@@ -24,8 +24,7 @@ T narrow(Wide x) {
     // Wrap modulo 2^64 as integer arithmetic does; beyond that range a float has no integer anyway.
     const Wide limit = 18446744073709551616.0L;
     const Wide y = std::fmod(std::trunc(x), limit);
-    return static_cast<T>(y < 0 ? -static_cast<int64_t>(static_cast<uint64_t>(-y))
-                                : static_cast<int64_t>(static_cast<uint64_t>(y)));
+    return static_cast<T>(y < 0 ? 0 - static_cast<uint64_t>(-y) : static_cast<uint64_t>(y));
   } else if constexpr (std::is_same_v<T, double> || std::is_same_v<T, float>) {
     return static_cast<T>(x);
   } else {
