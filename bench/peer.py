@@ -3,7 +3,8 @@
     python bench/peer.py --threads 2        (suiren bench starts it; a person can type the questions)
 
 First line out: {"peer": versions}. Then for each line in, one out (suiren/bench/peer.h):
-    {"kind": "matmul", "m": 64, "n": 64, "k": 64, "layout": "nt", "seconds": 0.5}  ->  {"seconds": 1.2e-05, "mode": "eager"}
+    {"kind": "matmul", "m": 64, "n": 64, "k": 64, "layout": "nt", "dtype": "f32", "seconds": 0.5}
+      ->  {"seconds": 1.2e-05, "mode": "eager"}
 "seconds" is the fastest call; "memory" the peak of the process less its base, in bytes. What cannot be done is {"error": why}.
 Operands stay from turn to turn. Needs PyPI torch, and tokenizers for `encode`.
 """
@@ -11,7 +12,6 @@ import argparse
 import hashlib
 import json
 import os
-import resource
 import struct
 import sys
 import time
@@ -49,20 +49,28 @@ def fastest(call, seconds):
 
 
 def peak_bytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Of this program alone; getrusage counts the one that started it too."""
+    with open("/proc/self/status") as f:
+        return next(1024 * int(line.split()[1]) for line in f if line.startswith("VmHWM"))
+
+
+def dtype(q):
+    return {"f32": torch.float32, "bf16": torch.bfloat16}[q["dtype"]]
 
 
 def matmul(q):
     m, n, k, layout = q["m"], q["n"], q["k"], q["layout"]
-    a = torch.randn(k, m).t() if layout[0] == "t" else torch.randn(m, k)
-    b = torch.randn(n, k).t() if layout[1] == "t" else torch.randn(k, n)
+
+    def factor(rows, columns, turned):
+        return torch.randn(columns, rows, dtype=dtype(q)).t() if turned else torch.randn(rows, columns, dtype=dtype(q))
+    a, b = factor(m, k, layout[0] == "t"), factor(k, n, layout[1] == "t")
     return {"eager": lambda: a @ b}, {}
 
 
 def attention(q):
     shape = (1, q["heads"], q["length"], q["head"])
-    queries, keys, values = (torch.randn(shape, requires_grad=True) for _ in range(3))
-    gradient = torch.randn(shape)
+    queries, keys, values = (torch.randn(shape, dtype=dtype(q), requires_grad=True) for _ in range(3))
+    gradient = torch.randn(shape, dtype=dtype(q))
 
     def call():
         y = F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
@@ -124,7 +132,7 @@ class Model(torch.nn.Module):
         for layer in self.layers:
             x = layer(x, self.cos, self.sin)
         logits = F.linear(self.norm(x), self.embed.weight)  # tied
-        return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.view(-1))
+        return F.cross_entropy(logits.view(-1, logits.shape[-1]).float(), targets.view(-1))
 
 
 def train(q):
@@ -136,7 +144,8 @@ def train(q):
 
     def step(forward):
         tokens = torch.randint(q["vocab_size"], (q["sequences"], q["length"] + 1))
-        loss = forward(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype(q) is torch.bfloat16):
+            loss = forward(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -3,7 +3,6 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,12 +33,14 @@ Isa best_isa() {
 }
 
 // "MemTotal:  1234 kB" -> bytes; 0 when the field is absent.
-int64_t meminfo(std::string_view field) {
-  std::ifstream f("/proc/meminfo");
+int64_t kilobytes(const char* file, std::string_view field) {
+  std::ifstream f(file);
   for (std::string line; std::getline(f, line);)
     if (line.starts_with(field)) return std::strtoll(line.c_str() + field.size() + 1, nullptr, 10) * 1024;
   return 0;
 }
+
+int64_t meminfo(std::string_view field) { return kilobytes("/proc/meminfo", field); }
 
 int64_t read_number(const char* path) {
   std::ifstream f(path);
@@ -122,9 +123,7 @@ int64_t memory_resident() {
 }
 
 int64_t memory_peak() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * 1024;
+  return kilobytes("/proc/self/status", "VmHWM");  // getrusage counts the program that started this one too
 }
 
 }  // namespace suiren

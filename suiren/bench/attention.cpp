@@ -8,14 +8,15 @@
 
 namespace suiren::bench {
 
-std::vector<Figure> attention_figures() {
+std::vector<Figure> attention_figures(DType dtype) {
   constexpr int64_t kLength = 2048, kHeads = 12, kHead = 64;
   // 2 products forward and 5 backward, of which the mask leaves half.
   const double flops = 3.5 * 2 * static_cast<double>(kLength * kLength * kHead * kHeads);
-  const auto make = [] {
+  const auto make = [dtype] {
     const Shape shape{1, kLength, kHeads, kHead};
-    const Tensor q = normal(shape, 0, 1, 1, 0), k = normal(shape, 0, 1, 1, 1), v = normal(shape, 0, 1, 1, 2),
-                 g = normal(shape, 0, 1, 1, 3), g_lse = Tensor::zeros({kF32, {1, kHeads, kLength}, {}});
+    const Tensor q = normal(shape, 0, 1, 1, 0, dtype), k = normal(shape, 0, 1, 1, 1, dtype),
+                 v = normal(shape, 0, 1, 1, 2, dtype), g = normal(shape, 0, 1, 1, 3, dtype),
+                 g_lse = Tensor::zeros({kF32, {1, kHeads, kLength}, {}});
     return [=] {
       const double scale = 1 / std::sqrt(static_cast<double>(kHead));
       const std::vector<Tensor> y = attention(q, k, v, scale);
@@ -23,14 +24,17 @@ std::vector<Figure> attention_figures() {
     };
   };
   return {{.group = "attention",
-           .name = "attention 2048x64 causal y+dx",
+           .name = "attention 2048x64 causal y+dx" + suffix(dtype),
            .unit = "GFLOP/s",
            .work = 1e-9 * flops,
-           .roof = Roof::kFlops,
+           .roof = roof_of(dtype),
            .load = flops,
            .make = make,
-           .peer = std::make_shared<io::Json>(
-               io::Json{{"kind", "attention"}, {"length", kLength}, {"heads", kHeads}, {"head", kHead}})}};
+           .peer = std::make_shared<io::Json>(io::Json{{"kind", "attention"},
+                                                       {"length", kLength},
+                                                       {"heads", kHeads},
+                                                       {"head", kHead},
+                                                       {"dtype", dtype.name()}})}};
 }
 
 }  // namespace suiren::bench

@@ -13,7 +13,9 @@
 
 namespace suiren::bench {
 
-enum class Roof { kNone, kFlops, kUpdate };  ///< f32 FMA peak; memory read and written
+/// Multiply-adds of float32 and bfloat16 (float32, on a CPU without a bf16 unit); memory read and written.
+enum class Roof { kNone, kF32, kBF16, kUpdate };
+const char* roof_name(Roof roof);
 
 /// One thing to measure. The fastest of its calls counts: other work on the machine disturbs that least.
 struct Figure {
@@ -33,9 +35,10 @@ struct Figure {
 };
 
 struct Options {
-  std::vector<std::string> groups;  ///< of the above; empty: all
-  std::string figure;               ///< only figures whose name holds this
-  double seconds = 1;               ///< for each figure, and as much for the peer
+  std::vector<std::string> groups;    ///< of the above; empty: all
+  std::string figure;                 ///< only figures whose name holds this
+  std::string precision = "float32";  ///< or bfloat16: of products, attention and training
+  double seconds = 1;                 ///< for each figure, and as much for the peer
   /// Of the models trained: small 1.85 M, medium 6.9 M too, large 91 M too. Empty: what fits when `groups`
   /// names train, else medium.
   std::string size;
@@ -58,11 +61,11 @@ struct LastResult {
 struct Result {
   std::string group, name, unit;
   double value = 0;
-  std::string roof_unit;  ///< empty: it has no roof
-  double roof_before = 0, roof_after = 0;
-  double share = 0;    ///< of the larger of the two
-  bool steady = true;  ///< false: the roof moved by more than 5% in each of three runs
-  int64_t memory = 0;  ///< bytes at its peak less the program's base; 0: not measured
+  Roof roof = Roof::kNone;
+  double roof_before = 0, roof_after = 0;  ///< GFLOP/s or GB/s
+  double share = 0;                        ///< of the larger of the two
+  bool steady = true;                      ///< false: the roof moved by more than 5% in each of three runs
+  int64_t memory = 0;                      ///< bytes at its peak less the program's base; 0: not measured
   std::optional<PeerResult> peer;
   std::optional<LastResult> last;
 };

@@ -13,13 +13,14 @@ struct Product {
   std::string name;
   int64_t m, n, k;
   const char* layout;
+  DType dtype;
   bool weight;  // the second factor stays for many calls, as a weight does
 };
 
 std::function<void()> make(const Product& p) {
   const auto factor = [&](int64_t rows, int64_t columns, bool turned, uint64_t stream) {
-    return turned ? transpose(normal({columns, rows}, 0, 1, 1, stream))
-                  : normal({rows, columns}, 0, 1, 1, stream);
+    return turned ? transpose(normal({columns, rows}, 0, 1, 1, stream, p.dtype))
+                  : normal({rows, columns}, 0, 1, 1, stream, p.dtype);
   };
   const Tensor a = factor(p.m, p.k, p.layout[0] == 't', 0), b = factor(p.k, p.n, p.layout[1] == 't', 1);
   b.storage()->set_stable(p.weight);
@@ -29,31 +30,35 @@ std::function<void()> make(const Product& p) {
 Figure figure(const Product& p) {
   const double flops = 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
   return {.group = "gemm",
-          .name = p.name,
+          .name = p.name + suffix(p.dtype),
           .unit = "GFLOP/s",
           .work = 1e-9 * flops,
-          .roof = Roof::kFlops,
+          .roof = roof_of(p.dtype),
           .load = flops,
           .make = [p] { return make(p); },
-          .peer = std::make_shared<io::Json>(
-              io::Json{{"kind", "matmul"}, {"m", p.m}, {"n", p.n}, {"k", p.k}, {"layout", p.layout}})};
+          .peer = std::make_shared<io::Json>(io::Json{{"kind", "matmul"},
+                                                      {"m", p.m},
+                                                      {"n", p.n},
+                                                      {"k", p.k},
+                                                      {"layout", p.layout},
+                                                      {"dtype", p.dtype.name()}})};
 }
 
 }  // namespace
 
-std::vector<Figure> gemm_figures() {
+std::vector<Figure> gemm_figures(DType dtype) {
   std::vector<Figure> list;
   for (const int64_t n : {1024, 1536, 2048})
-    list.push_back(figure({fmt::format("matmul {}", n), n, n, n, "nn", false}));
+    list.push_back(figure({fmt::format("matmul {}", n), n, n, n, "nn", dtype, false}));
   struct Layer {
     int64_t rows, in, out;
   };
   for (const auto& [rows, in, out] :
        {Layer{4096, 256, 768}, Layer{4096, 704, 256}, Layer{4096, 256, 8192}, Layer{256, 4096, 768}}) {
     const std::string shape = fmt::format("linear {}x{}x{}", rows, in, out);
-    list.push_back(figure({shape + " y", rows, out, in, "nt", true}));    // y = x w^T
-    list.push_back(figure({shape + " dx", rows, in, out, "nn", true}));   // dx = dy w
-    list.push_back(figure({shape + " dw", out, in, rows, "tn", false}));  // dw = dy^T x
+    list.push_back(figure({shape + " y", rows, out, in, "nt", dtype, true}));    // y = x w^T
+    list.push_back(figure({shape + " dx", rows, in, out, "nn", dtype, true}));   // dx = dy w
+    list.push_back(figure({shape + " dw", out, in, rows, "tn", dtype, false}));  // dw = dy^T x
   }
   return list;
 }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "suiren/bench/bench.h"
@@ -9,13 +10,16 @@ namespace {
 
 constexpr double kMiB = 1 << 20;
 
+const char* unit_of(Roof roof) { return roof == Roof::kUpdate ? "GB/s" : "GFLOP/s"; }
+
 io::Json result_json(const Result& r) {
   io::Json j{{"group", r.group}, {"name", r.name}, {"unit", r.unit}, {"value", r.value}};
-  if (!r.roof_unit.empty())
-    j.update({{"roof", std::max(r.roof_before, r.roof_after)},
+  if (r.roof != Roof::kNone)
+    j.update({{"roof_of", roof_name(r.roof)},
+              {"roof", std::max(r.roof_before, r.roof_after)},
               {"roof_before", r.roof_before},
               {"roof_after", r.roof_after},
-              {"roof_unit", r.roof_unit},
+              {"roof_unit", unit_of(r.roof)},
               {"share", r.share},
               {"steady", r.steady}});
   if (r.memory > 0) j["memory_bytes"] = r.memory;
@@ -49,7 +53,7 @@ std::string line(const std::string& name, const std::string& value, const std::s
 std::string result_lines(const Result& r) {
   std::string text = line(
       r.name, number(r.value), r.unit,
-      r.roof_unit.empty() ? "" : fmt::format("{:.1f}%{}", 100 * r.share, r.steady ? " " : "~"),
+      r.roof == Roof::kNone ? "" : fmt::format("{:.1f}%{}", 100 * r.share, r.steady ? " " : "~"),
       r.last ? number(r.last->value) : "",
       r.last ? fmt::format("{:+.0f}%", 100 * (r.value / r.last->value - 1)) : "",
       r.peer ? number(r.peer->value) : "", r.peer ? fmt::format("{:.2f}x", r.value / r.peer->value) : "");
@@ -63,6 +67,12 @@ std::string result_lines(const Result& r) {
 }
 
 }  // namespace
+
+const char* roof_name(Roof roof) {
+  return roof == Roof::kF32    ? "f32 multiply-add"
+         : roof == Roof::kBF16 ? "bf16 multiply-add"
+                               : "memory read and written";
+}
 
 io::Json report_json(const Report& report) {
   io::Json j{{"what", "suiren bench"}, {"version", SUIREN_VERSION},   {"date", report.date},
@@ -79,23 +89,19 @@ std::string report_table(const Report& report) {
                   SUIREN_VERSION, report.peer.empty() ? "" : " · peer " + report.peer);
   text += line("figure", "", "", "of roof", "last", "", report.peer.empty() ? "" : "peer",
                report.peer.empty() ? "" : "ratio");
-  double flops_low = 0, flops_high = 0, update_low = 0, update_high = 0;
+  std::map<Roof, std::pair<double, double>> roofs;  // the lowest and the highest measured
   bool steady = true;
   for (const Result& r : report.results) {
     text += result_lines(r);
     steady = steady && r.steady;
-    if (r.roof_unit.empty()) continue;
-    double& low = r.roof_unit == "GB/s" ? update_low : flops_low;
-    double& high = r.roof_unit == "GB/s" ? update_high : flops_high;
-    low = low == 0 ? std::min(r.roof_before, r.roof_after) : std::min({low, r.roof_before, r.roof_after});
+    if (r.roof == Roof::kNone) continue;
+    auto& [low, high] = roofs.try_emplace(r.roof, r.roof_before, r.roof_before).first->second;
+    low = std::min({low, r.roof_before, r.roof_after});
     high = std::max({high, r.roof_before, r.roof_after});
   }
-  if (flops_high > 0)
-    text += fmt::format("roof: f32 multiply-add {:.1f} to {:.1f} GFLOP/s, measured around each figure\n",
-                        flops_low, flops_high);
-  if (update_high > 0)
-    text += fmt::format("roof: memory read and written {:.1f} to {:.1f} GB/s, measured around each figure\n",
-                        update_low, update_high);
+  for (const auto& [roof, range] : roofs)
+    text += fmt::format("roof: {} {:.1f} to {:.1f} {}, measured around each figure\n", roof_name(roof),
+                        range.first, range.second, unit_of(roof));
   if (!steady)
     text += "~ the roof moved by more than 5% during each of three runs: the machine was not idle\n";
   for (const std::string& note : report.notes) text += note + "\n";

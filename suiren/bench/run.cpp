@@ -46,9 +46,11 @@ double fastest(const std::function<void()>& call, double seconds) {
 
 // Per second: flops or bytes.
 double measure_roof(Roof roof) {
-  return roof == Roof::kFlops    ? 1e9 * cpu::measure_fma_peak_f32()
-         : roof == Roof::kUpdate ? 1e9 * cpu::measure_dram_update()
-                                 : 0;
+  const double bf16 = roof == Roof::kBF16 ? cpu::measure_bf16_peak() : 0;
+  return 1e9 * (roof == Roof::kNone     ? 0
+                : roof == Roof::kUpdate ? cpu::measure_dram_update()
+                : bf16 > 0              ? bf16
+                                        : cpu::measure_fma_peak_f32());
 }
 
 class Bench {
@@ -103,11 +105,12 @@ std::vector<Figure> Bench::figures() {
       if (f.name.find(options_.figure) != std::string::npos) list.push_back(std::move(f));
     }
   };
-  add("gemm", gemm_figures);
-  add("attention", attention_figures);
+  const DType dtype = options_.precision == "bfloat16" ? kBF16 : kF32;
+  add("gemm", [&] { return gemm_figures(dtype); });
+  add("attention", [&] { return attention_figures(dtype); });
   add("optimizer", optimizer_figures);
   add("tokenizer", [&] { return tokenizer_figures(options_.text, texts); });
-  add("train", [&] { return training_figures(models); });
+  add("train", [&] { return training_figures(models, dtype); });
   SR_CHECK_AS(kNotFound, !list.empty(), "--figure: no name holds '{}'; there are: {}", options_.figure,
               fmt::join(names, ", "));
   if (std::any_of(list.begin(), list.end(), [](const Figure& f) { return f.group == "tokenizer"; }))
@@ -158,7 +161,7 @@ void Bench::take_turns(const Figure& f, const std::function<void()>& call, Resul
 
 Result Bench::measure(const Figure& f) {
   if (peer_ && f.peak_memory) peer_->restart();
-  Result r{.group = f.group, .name = f.name, .unit = f.unit};
+  Result r{.group = f.group, .name = f.name, .unit = f.unit, .roof = f.roof};
   const auto call = f.make();
   call();  // the first pays for memory and caches
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -171,7 +174,6 @@ Result Bench::measure(const Figure& f) {
     r.steady = std::abs(r.roof_after / r.roof_before - 1) <= kSteady;
     if (r.steady) break;
   }
-  if (f.roof != Roof::kNone) r.roof_unit = f.roof == Roof::kFlops ? "GFLOP/s" : "GB/s";
   r.roof_before *= 1e-9;
   r.roof_after *= 1e-9;
   if (const auto last = last_.find(f.name); last != last_.end()) r.last = last->second;
@@ -205,6 +207,9 @@ Report Bench::run() {
 }
 
 }  // namespace
+
+Roof roof_of(DType dtype) { return dtype == kBF16 ? Roof::kBF16 : Roof::kF32; }
+std::string suffix(DType dtype) { return dtype == kF32 ? "" : fmt::format(" {}", dtype); }
 
 Report run(const Options& options) {
   SR_CHECK(options.seconds > 0 && options.seconds <= 3600,

@@ -49,19 +49,20 @@ std::shared_ptr<const data::Tokens> random_tokens() {
 
 // The very steps that `suiren train` makes.
 struct Subject {
-  explicit Subject(const Model& m)
-      : config(configure(m)),
+  explicit Subject(const Model& m, DType dtype)
+      : config(configure(m, dtype)),
         data{.tokens = random_tokens()},
         shape(train::model_config(config, data)),
         loader(train::make_loader(config, data, shape)),
         model(train::make_model(config, shape)),
         optimizer(train::make_optimizer(config, *model)),
         runner(config, *model, *optimizer, loader) {}
-  static train::TrainConfig configure(const Model& m) {
+  static train::TrainConfig configure(const Model& m, DType dtype) {
     train::TrainConfig c;
     c.model_json = shape_json(m).dump();
     c.data.sequence_length = m.length;
     c.sequences = m.sequences;
+    if (dtype == kBF16) c.precision = "bfloat16";
     return c;
   }
   const train::TrainConfig config;
@@ -74,20 +75,20 @@ struct Subject {
   int64_t step = 0;
 };
 
-Figure figure(const Model& m) {
+Figure figure(const Model& m, DType dtype) {
   const auto shape = models::TransformerConfig::from_json(shape_json(m), m.name);
   const auto tokens = static_cast<double>(m.sequences * m.length);
   io::Json peer = shape_json(m);
-  peer.update({{"kind", "train"}, {"sequences", m.sequences}, {"length", m.length}});
+  peer.update({{"kind", "train"}, {"sequences", m.sequences}, {"length", m.length}, {"dtype", dtype.name()}});
   return {.group = "train",
-          .name = m.name,
+          .name = m.name + suffix(dtype),
           .unit = "tokens/s",
           .work = tokens,
-          .roof = Roof::kFlops,
+          .roof = roof_of(dtype),
           .load = tokens * train::training_flops_per_token(shape, m.length),
           .make =
-              [m] {
-                const auto s = std::make_shared<Subject>(m);
+              [m, dtype] {
+                const auto s = std::make_shared<Subject>(m, dtype);
                 return [s] { s->runner.run(s->step++, 1e-4); };
               },
           .peer = std::make_shared<io::Json>(std::move(peer)),
@@ -99,17 +100,18 @@ Figure figure(const Model& m) {
 
 }  // namespace
 
-std::vector<Figure> training_figures(int models) {
+std::vector<Figure> training_figures(int models, DType dtype) {
   std::vector<Figure> list;
-  for (int i = 0; i < models; ++i) list.push_back(figure(kModels[i]));
+  for (int i = 0; i < models; ++i) list.push_back(figure(kModels[i], dtype));
   return list;
 }
 
 int64_t peak_memory_of(const std::string& name) {
   for (const Model& m : kModels)
-    if (m.name == name) {
+    for (const DType dtype : {kF32, kBF16}) {
+      if (m.name + suffix(dtype) != name) continue;
       const int64_t base = memory_resident();
-      Subject s(m);
+      Subject s(m, dtype);
       for (int i = 0; i < 3; ++i) s.runner.run(s.step++, 1e-4);
       return memory_peak() - base;
     }
