@@ -51,26 +51,38 @@ struct PairLoss {
   }
 };
 
-struct MseLoss : PairLoss<MseLoss, NoAttrs> {
+// Of d = x - t alone: Row::slope(attrs, d) is its derivative.
+template <class Row, class A>
+struct DifferenceLoss : PairLoss<Row, A> {
+  static Grads vjp(const A& a, const Vjp& c) {
+    const Tensor slope = Row::slope(a, widen(c.in(0)) - widen(c.in(1)));
+    const Tensor dx = cast(widen(c.grad()) * slope, c.in_spec(0).dtype);
+    return {dx, c.needs(1) ? neg(dx) : Tensor()};
+  }
+};
+
+struct MseLoss : DifferenceLoss<MseLoss, NoAttrs> {
   static constexpr OpName name = "mse_loss";
   static constexpr const char* doc = "y = (x - t)^2";
   static constexpr auto fields = std::tuple{};
   static Tensor loss(const NoAttrs&, const Tensor& x, const Tensor& t) { return square(x - t); }
+  static Tensor slope(const NoAttrs&, const Tensor& d) { return d * 2.0; }
   static Samples samples() { return samples_of({}, -2, 2, -2, 2); }
 };
 
-struct L1Loss : PairLoss<L1Loss, NoAttrs> {
+struct L1Loss : DifferenceLoss<L1Loss, NoAttrs> {
   static constexpr OpName name = "l1_loss";
   static constexpr const char* doc = "y = |x - t|";
   static constexpr auto fields = std::tuple{};
   static Tensor loss(const NoAttrs&, const Tensor& x, const Tensor& t) { return abs(x - t); }
+  static Tensor slope(const NoAttrs&, const Tensor& d) { return sign(d.detach()); }
   static Samples samples() { return samples_of({}, -2, 2, -2, 2); }
 };
 
 struct HuberAttrs {
   double delta;
 };
-struct HuberLoss : PairLoss<HuberLoss, HuberAttrs> {
+struct HuberLoss : DifferenceLoss<HuberLoss, HuberAttrs> {
   static constexpr OpName name = "huber_loss";
   static constexpr const char* doc = "d = |x - t|: y = d <= delta ? d^2 / 2 : delta (d - delta / 2)";
   static constexpr auto fields = std::tuple{field("delta", &HuberAttrs::delta)};
@@ -79,6 +91,7 @@ struct HuberLoss : PairLoss<HuberLoss, HuberAttrs> {
     const Tensor d = abs(x - t);
     return where(le(d.detach(), number(a.delta, d)), square(d) * 0.5, (d - a.delta / 2) * a.delta);
   }
+  static Tensor slope(const Attrs& a, const Tensor& d) { return clamp(d, -a.delta, a.delta); }
   static Samples samples() {
     Samples all = samples_of({1}, -2, 2, -2, 2);
     all.push_back(sample(Attrs{0.3}, {real({5, 7}), real({5, 7})}));
@@ -90,7 +103,7 @@ struct HuberLoss : PairLoss<HuberLoss, HuberAttrs> {
 struct SmoothL1Attrs {
   double beta;
 };
-struct SmoothL1Loss : PairLoss<SmoothL1Loss, SmoothL1Attrs> {
+struct SmoothL1Loss : DifferenceLoss<SmoothL1Loss, SmoothL1Attrs> {
   static constexpr OpName name = "smooth_l1_loss";
   static constexpr const char* doc = "d = |x - t|: y = d < beta ? d^2 / (2 beta) : d - beta / 2";
   static constexpr auto fields = std::tuple{field("beta", &SmoothL1Attrs::beta)};
@@ -99,6 +112,9 @@ struct SmoothL1Loss : PairLoss<SmoothL1Loss, SmoothL1Attrs> {
     const Tensor d = abs(x - t);
     if (a.beta == 0) return d;
     return where(lt(d.detach(), number(a.beta, d)), square(d) * (0.5 / a.beta), d - a.beta / 2);
+  }
+  static Tensor slope(const Attrs& a, const Tensor& d) {
+    return a.beta == 0 ? sign(d.detach()) : clamp(d / a.beta, -1, 1);
   }
   static Samples samples() {
     Samples all = samples_of({1}, -2, 2, -2, 2);
@@ -148,6 +164,18 @@ struct BceWithLogits {
     const Tensor x = widen(in[0]), t = widen(in[1]);
     const Tensor right = t * log_sigmoid(x), wrong = (1 - t) * log_sigmoid(x * -1.0);
     return cast(((in.size() == 3 ? right * widen(in[2]) : right) + wrong) * -1.0, in[0].dtype());
+  }
+  // dy/dx = s(x) (1 - t + w t) - w t; dy/dt = ln s(-x) - w ln s(x), which is -x for w = 1.
+  static Grads vjp(const Attrs&, const Vjp& c) {
+    const DType dtype = c.in_spec(0).dtype;
+    const Tensor x = widen(c.in(0)), t = widen(c.in(1)), g = widen(c.grad());
+    if (c.inputs() == 2)
+      return {c.needs(0) ? cast(g * (sigmoid(x) - t), dtype) : Tensor(),
+              c.needs(1) ? cast(neg(g * x), dtype) : Tensor()};
+    const Tensor w = widen(c.in(2)), yes = w * t, rest = log_sigmoid(x);
+    return {c.needs(0) ? cast(g * (sigmoid(x) * (1 - t + yes) - yes), dtype) : Tensor(),
+            c.needs(1) ? cast(g * (log_sigmoid(neg(x)) - w * rest), dtype) : Tensor(),
+            c.needs(2) ? cast(sum_to(neg(g * t * rest), c.in_spec(2).shape), dtype) : Tensor()};
   }
   static Samples samples() {
     const Attrs a;
