@@ -62,11 +62,14 @@ void add_bench(CLI::App& app, Globals& g) {
                 "models to train: small 1.85 M, medium 6.9 M too, large 91 M too (default: all for `bench "
                 "train`, else medium)")
       ->check(CLI::IsMember({"small", "medium", "large"}));
-  c->add_option("--text", a.options.text, "files to encode (default: licences and poems that lie here)");
+  c->add_option("--text", a.options.text, "to encode (default: licences and poems that lie here)")
+      ->type_name("FILE");
   c->add_option("--peer", a.options.peer,
-                "a Python with PyPI torch and tokenizers, measured in turns with us");
+                "a Python with PyPI torch and tokenizers, measured in turns with us")
+      ->type_name("PYTHON");
   c->add_option("--results", a.options.results,
-                "folder of committed results (default: bench/results of the sources)");
+                "folder of committed results (default: bench/results of the sources)")
+      ->type_name("DIR");
   c->add_option("--memory-of", a.memory_of)->group("");  // asked of a process of its own
   c->callback([&g] { g.run = [&g] { run(a, g); }; });
 }

@@ -22,7 +22,8 @@ std::map<std::string, LastResult> last_results(const std::string& folder, const 
   SR_CHECK_AS(kNotFound, fs::is_directory(folder), "--results {}: there is no such folder", folder);
   std::map<std::string, LastResult> latest;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() != ".json") continue;
+    // An empty one is what the shell has just made for this command's own output.
+    if (entry.path().extension() != ".json" || entry.file_size() == 0) continue;
     const io::Json j = io::read_json(entry.path());
     if (!j.is_object() || j.value("what", "") != "suiren bench" || j.value("cpu", "") != cpu ||
         j.value("threads", 0) != threads)

@@ -1,5 +1,5 @@
-// The AMX kernels with each tile instruction as a loop over the manual's pseudocode (Intel Architectures Software
-// Developer's Manual, volume 2): in this executable they stand in for the library's.
+// The AMX kernels with each tile instruction as a loop over the manual's pseudocode (Intel Architectures
+// Software Developer's Manual, volume 2): in this executable they stand in for the library's.
 
 #include <immintrin.h>
 

@@ -55,6 +55,7 @@ TEST_F(Bench, BesideTheLatestCommittedResultOfThisCpu) {
   j["cpu"] = "another";
   put("results/c.json", j.dump());
   put("results/d.json", "[1, 2]");
+  put("results/e.json", "");
   const std::vector<std::string> again{"gemm", "--figure",  "matmul 1024", "--threads",
                                        "1",    "--results", at("results")};
   const json last = report(again)["figures"][0]["last"];

@@ -53,6 +53,20 @@ TEST_F(Devices, TheLedgerIsInTheJsonToo) {
   EXPECT_LE(share, 1);
 }
 
+TEST_F(Devices, AProfileCountsTheCostOfAFallbackOnce) {
+  const auto flops = [&](const std::string& device) {
+    const json r =
+        json::parse(must({"train", "--config", config(device), "--set", "steps=4", "schedule.warmup_steps=1",
+                          "--device", device, "--quiet", "--json", "--profile", "--profile-steps", "1"}));
+    for (const json& op : r["profile"]["ops"])
+      if (op["op"] == "matmul_sum") return op["flops"].get<double>();
+    return 0.0;
+  };
+  const double own = flops("cpu");
+  EXPECT_GT(own, 0);
+  EXPECT_EQ(flops("example"), own);
+}
+
 TEST_F(Devices, StrictDeviceStopsAtTheFirstOpThatWouldLeave) {
   const Outcome o =
       run({"train", "--config", config("run"), "--device", "example", "--strict-device", "--quiet"});

@@ -14,7 +14,6 @@
 
 namespace suiren::cpu {
 
-
 // Every level of this machine; for bf16 also each of its units.
 inline std::vector<GemmLevel> levels(bool units = false) {
   std::vector<GemmLevel> all;
