@@ -6,7 +6,7 @@ First line out: {"peer": versions}. Then for each line in, one out (suiren/bench
     {"kind": "matmul", "m": 64, "n": 64, "k": 64, "layout": "nt", "dtype": "f32", "seconds": 0.5}
       ->  {"seconds": 1.2e-05, "mode": "eager"}
 "seconds" is the fastest call; "memory" the peak of the process less its base, in bytes. What cannot be done is {"error": why}.
-Operands stay from turn to turn. Needs PyPI torch, and tokenizers for `encode`.
+Operands stay from turn to turn. Needs PyPI torch, and tokenizers for `encode` and `bpe`.
 """
 import argparse
 import hashlib
@@ -19,7 +19,7 @@ import time
 parser = argparse.ArgumentParser()
 parser.add_argument("--threads", type=int, default=2)
 THREADS = parser.parse_args().threads
-os.environ["RAYON_NUM_THREADS"] = "1"  # tokenizers: one thread, as ours
+os.environ["RAYON_NUM_THREADS"] = str(THREADS)  # for learning; one text is encoded on one thread
 os.environ["OMP_NUM_THREADS"] = str(THREADS)
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
@@ -165,17 +165,38 @@ def train(q):
     return modes, more
 
 
+def text_of(q):
+    with open(q["text"], encoding="utf-8", newline="") as f:
+        return f.read()
+
+
+def bpe(q):
+    """Learning from one text with the pattern of our tokenizer; the merges have to be ours."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    ours, text = Tokenizer.from_file(q["tokenizer"]), text_of(q)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+
+    def learn():
+        fresh = Tokenizer(models.BPE())
+        fresh.pre_tokenizer = ours.pre_tokenizer
+        fresh.train_from_iterator([text], trainers.BpeTrainer(
+            vocab_size=q["vocabulary"], special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False))
+        return fresh
+
+    def merges(tokenizer):
+        return json.loads(tokenizer.to_str())["model"]["merges"]
+    return {"tokenizers": learn}, {"same": merges(learn()) == merges(ours)}
+
+
 def encode(q):
     from tokenizers import Tokenizer
-    tokenizer = Tokenizer.from_file(q["tokenizer"])
-    with open(q["text"], encoding="utf-8", newline="") as f:
-        text = f.read()
+    tokenizer, text = Tokenizer.from_file(q["tokenizer"]), text_of(q)
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     return {"tokenizers": lambda: tokenizer.encode(text, add_special_tokens=False)}, {
         "digest": hashlib.sha256(struct.pack(f"<{len(ids)}I", *ids)).hexdigest()}
 
 
-KINDS = {f.__name__: f for f in (matmul, attention, adamw, train, encode)}
+KINDS = {f.__name__: f for f in (matmul, attention, adamw, train, encode, bpe)}
 known = {}  # question without its seconds -> the calls to time, by mode, and more to say
 
 

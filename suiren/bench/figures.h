@@ -19,7 +19,8 @@ std::vector<Figure> training_figures(int models, DType dtype);
 Roof roof_of(DType dtype);
 std::string suffix(DType dtype);
 
-/// Encoding, one thread. `text`: files, or none for what there is offline, which `notes` then names.
+/// Encoding on one thread, and learning a vocabulary on all. `text`: files, or none for what there is
+/// offline, which `notes` then names.
 std::vector<Figure> tokenizer_figures(const std::vector<std::string>& text, std::vector<std::string>& notes);
 
 }  // namespace suiren::bench

@@ -22,6 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr size_t kMostBytes = 8 << 20, kTrainBytes = 2 << 20;
+constexpr int64_t kVocabulary = 8192;
 
 // The text up to `bytes` at most, without a character that is cut.
 std::string_view head(std::string_view text, size_t bytes) {
@@ -47,14 +48,19 @@ class Corpus {
   const std::string& name() const { return name_; }
   const std::string& text() const { return text_; }
   std::string file(const char* name) const { return folder_ + "/" + name; }
+  std::string_view beginning() const { return head(text_, kTrainBytes); }  ///< what merges are learned from
+  text::Tokenizer learn() const {
+    text::BpeTrainer trainer({.vocab_size = kVocabulary});
+    trainer.add_document(beginning());
+    return trainer.train();
+  }
   const text::Tokenizer& tokenizer() {
     if (!tokenizer_) {
-      text::BpeTrainer trainer({});
-      trainer.add_document(head(text_, kTrainBytes));
-      tokenizer_ = trainer.train();
+      tokenizer_ = learn();
       make_directories(folder_);
       tokenizer_->save(file("tokenizer.json"));
       write_file(file("text.txt"), text_);
+      write_file(file("beginning.txt"), beginning());
     }
     return *tokenizer_;
   }
@@ -129,7 +135,7 @@ Corpora offline(std::vector<std::string>& notes) {
   const auto add = [&](const char* name, std::string text, const char* source, const auto& otherwise) {
     if (text.size() < 100000) text = otherwise(), source = "made-up words of Zipf's law";
     list.push_back(std::make_shared<Corpus>(name, std::move(text)));
-    notes.push_back(fmt::format("encode {}: {} of {}; --text FILE takes another", name,
+    notes.push_back(fmt::format("text {}: {} of {}; --text FILE takes another", name,
                                 train::format_bytes(static_cast<double>(list.back()->text().size())),
                                 source));
   };
@@ -142,7 +148,26 @@ std::string digest(const std::vector<uint32_t>& ids) {
   return sha256({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof ids[0]});
 }
 
-Figure figure(const std::shared_ptr<Corpus>& c) {
+Figure learning(const std::shared_ptr<Corpus>& c) {
+  return {.group = "tokenizer",
+          .name = "bpe " + c->name(),
+          .unit = "MB/s",
+          .work = 1e-6 * static_cast<double>(c->beginning().size()),
+          .make =
+              [c] {
+                c->tokenizer();  // for the peer, which compares the merges
+                return [c] { c->learn(); };
+              },
+          .peer = std::make_shared<io::Json>(io::Json{{"kind", "bpe"},
+                                                      {"vocabulary", kVocabulary},
+                                                      {"tokenizer", c->file("tokenizer.json")},
+                                                      {"text", c->file("beginning.txt")}}),
+          .check = [](const io::Json& answer) -> std::string {
+            return answer.value("same", false) ? "" : "the peer learned other merges";
+          }};
+}
+
+Figure encoding(const std::shared_ptr<Corpus>& c) {
   return {.group = "tokenizer",
           .name = "encode " + c->name(),
           .unit = "MB/s",
@@ -168,7 +193,7 @@ std::vector<Figure> tokenizer_figures(const std::vector<std::string>& text, std:
     corpora.push_back(std::make_shared<Corpus>(fs::path(path).filename(), documents({path}, {})));
   if (text.empty()) corpora = offline(notes);
   std::vector<Figure> list;
-  for (const auto& c : corpora) list.push_back(figure(c));
+  for (const auto& c : corpora) list.push_back(encoding(c)), list.push_back(learning(c));
   return list;
 }
 
