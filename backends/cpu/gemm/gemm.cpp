@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <numeric>
 #include <type_traits>
 
 #include "backends/cpu/gemm/kernels.h"
@@ -15,12 +16,15 @@
 namespace suiren::cpu {
 namespace {
 
-constexpr int64_t kBlockRows = 256;   // rows of A packed at a time: 256 KB, a share of the second-level cache
-constexpr int64_t kBlockCols = 1024;  // columns taken together
-constexpr int64_t kKeptB = 2 << 20;   // numbers of B kept packed while several blocks of rows pass: 8 MB
-constexpr int64_t kPackPanels = 4;    // panels packed together, so that longer pieces of memory are read
-constexpr int64_t kPackSteps = 16;    // steps of k packed at a time then, each in a page of its own
-constexpr int64_t kPage = 4096;
+constexpr int64_t kBlockRows = 256;  // rows of A packed at a time: 256 KB, a share of the second-level cache
+template <class P>                   // columns taken together; pairs pass their sums twice as fast
+constexpr int64_t kBlockCols = 1024 / kDepth<P>;
+constexpr int64_t kKeptB = 2 << 20;  // numbers of B kept packed while several blocks of rows pass: 8 MB
+constexpr int64_t kPackPanels = 4;   // panels packed together, so that longer pieces of memory are read
+constexpr int64_t kPackRows = 32;    // rows of memory packed at a time then
+constexpr int64_t kPage = 4096;      // bytes of one way of the first-level cache, too
+constexpr int64_t kWays = 8;
+constexpr int64_t kFarRows = 2048;  // bytes from row to row from which packing panels together pays
 constexpr int64_t kInlineWork =
     40000;  // multiplications below which waking another thread costs more than it saves
 
@@ -97,6 +101,35 @@ MatrixView<N> staged(const MatrixView<T>& v, Scratch<N>& stage) {
   }
 }
 
+// Fetches a matrix into the cache, a few lines at a time between tiles: the rows of what is packed next are
+// far apart and too short for the CPU's own prefetching.
+class Ahead {
+ public:
+  Ahead() = default;
+  template <class T>
+  explicit Ahead(const MatrixView<T>& v) {
+    const bool by_rows = v.col_stride == 1;
+    if (!by_rows && v.row_stride != 1) return;
+    const MatrixView<T> rows = by_rows ? v : v.transposed();
+    at_ = reinterpret_cast<const char*>(rows.data);
+    runs_ = rows.rows;
+    stride_ = rows.row_stride * static_cast<int64_t>(sizeof(T));
+    length_ = round_up(rows.cols * static_cast<int64_t>(sizeof(T)), kLine);
+  }
+  int64_t lines() const { return runs_ * (length_ / kLine); }
+  void fetch(int64_t lines) {
+    for (; lines > 0 && runs_ > 0; --lines) {
+      __builtin_prefetch(at_ + done_);
+      if ((done_ += kLine) == length_) done_ = 0, at_ += stride_, --runs_;
+    }
+  }
+
+ private:
+  static constexpr int64_t kLine = 64;
+  const char* at_ = nullptr;
+  int64_t runs_ = 0, stride_ = 0, length_ = 0, done_ = 0;
+};
+
 // One product of numbers of type T in lanes of type P with results of type C, or the rectangle of it that one
 // thread computes. Rows are shared out evenly among the tiles, so that no tile is left with so few rows that
 // its chains cannot hide the latency of a multiplication.
@@ -126,7 +159,7 @@ class Rectangle {
     k_blocks_ = (a_.cols + kGemmKBlock - 1) / kGemmKBlock;
     // Columns taken together: their sums stay in the cache over all k blocks, their B is kept for the next
     // rows.
-    int64_t step = one_block_ && k_blocks_ == 1 ? cols : kBlockCols;
+    int64_t step = one_block_ && k_blocks_ == 1 ? cols : kBlockCols<P>;
     if (!one_block_ && !options_.packed)
       step = std::clamp<int64_t>(kKeptB / (k_blocks_ * kGemmKBlock) / kernels_.nr, 1, step / kernels_.nr) *
              kernels_.nr;
@@ -139,6 +172,12 @@ class Rectangle {
 
  private:
   int64_t tile_row(int64_t t) const { return rows_ * t / tiles_; }
+  // How many rows of memory, `stride` numbers apart, the first-level cache holds a line of each at once.
+  template <class N>
+  int64_t piece(int64_t stride) const {
+    const int64_t rows = kWays * kPage / std::gcd(kPage, stride * static_cast<int64_t>(sizeof(N)));
+    return round_up(std::min(rows, kPackRows), kernels_.k_unit);
+  }
   int64_t steps(int64_t kc) const { return round_up(kc, kernels_.k_unit) / kDepth<P>; }
 
   // Some tiles by a strip of columns: all k blocks, so that its sums are complete when it ends.
@@ -170,11 +209,14 @@ class Rectangle {
     const APanel layout = pack_a(k, kc, t, count);
     const auto* tile = kernels_.tiles[static_cast<int>(layout)];
     const int64_t a_size = kernels_.a_width * steps(kGemmKBlock), begin = tile_row(t);
+    Ahead next = a_after(k, t, count);
+    const int64_t lines = next.lines() / (count * ((cols + kernels_.nr - 1) / kernels_.nr)) + 1;
     for (int64_t j = 0; j < cols; j += kernels_.nr) {
       const int64_t width = std::min<int64_t>(kernels_.nr, cols - j);
       int64_t ldb = kernels_.nr;
       const P* b = panel_b(k, kc, col, cols, j, t == 0, &ldb);
       for (int64_t i = 0; i < count; ++i) {
+        next.fetch(lines);
         const int64_t first = tile_row(t + i) - begin, rows = tile_row(t + i + 1) - begin - first;
         const P* a = w_.a.data() + i * a_size;
         if constexpr (kPairs) {
@@ -190,38 +232,31 @@ class Rectangle {
     }
   }
 
+  // The block of A that is packed after the one at (k, t).
+  Ahead a_after(int64_t k, int64_t t, int64_t count) const {
+    k += kGemmKBlock;
+    if (k >= a_.cols) k = 0, t += count, count = std::min(block_tiles_, tiles_ - t);
+    if (count <= 0) return {};
+    const int64_t first = tile_row(t), rows = tile_row(t + count) - first;
+    return Ahead(block(a_, row_ + first, k, rows, std::min(kGemmKBlock, a_.cols - k)));
+  }
+
   APanel pack_a(int64_t k, int64_t kc, int64_t t, int64_t count) {
     const int64_t size = kernels_.a_width * steps(kGemmKBlock), first = tile_row(t),
                   last = tile_row(t + count);
     const auto a = staged(block(a_, row_ + first, k, last - first, kc), w_.stage);
     P* to = w_.a.get(count * size);
     const bool by_rows = a.row_stride != 1;
-    if (by_rows && kernels_.tiles[static_cast<int>(APanel::kRows)]) {
-      for (int64_t i = 0; i < count; ++i, to += size) {
-        const int64_t begin = tile_row(t + i) - first, rows = tile_row(t + i + 1) - first - begin;
-        for (int64_t r = 0; r < rows; ++r)
-          copy_row(a.data + (begin + r) * a.row_stride, a.col_stride, kc, to + r * (kGemmKBlock / kDepth<P>));
-      }
-      return APanel::kRows;
-    }
-    const int64_t together = by_rows ? kc : kPackSteps * kDepth<P>;
+    const bool copied = by_rows && kernels_.copy_a;
+    const auto pack = copied ? kernels_.copy_a : kernels_.pack_a;
+    const int64_t together = by_rows ? kc : piece<NumberOf<P>>(a.col_stride);
     for (int64_t p = 0; p < kc; p += together)  // a few rows of memory at a time, each from end to end
       for (int64_t i = 0; i < count; ++i) {
         const int64_t begin = tile_row(t + i) - first, rows = tile_row(t + i + 1) - first - begin;
-        kernels_.pack_a(a.data + begin * a.row_stride + p * a.col_stride, a.row_stride, a.col_stride, rows,
-                        std::min(together, kc - p), to + i * size + p / kDepth<P> * kernels_.a_width);
+        pack(a.data + begin * a.row_stride + p * a.col_stride, a.row_stride, a.col_stride, rows,
+             std::min(together, kc - p), to + i * size + p / kDepth<P> * kernels_.a_width);
       }
-    return APanel::kColumns;
-  }
-
-  static void copy_row(const NumberOf<P>* from, int64_t stride, int64_t kc, P* lanes) {
-    auto* to = reinterpret_cast<NumberOf<P>*>(lanes);
-    if (stride == 1) {
-      std::memcpy(to, from, kc * sizeof *to);
-    } else {
-      for (int64_t p = 0; p < kc; ++p) to[p] = from[p * stride];
-    }
-    if (kc % kDepth<P> != 0) to[kc] = NumberOf<P>(0.0f);
+    return copied ? APanel::kRows : APanel::kColumns;
   }
 
   // The panel of B for columns col + j ..: packed before, read in place, or kept in a buffer, where it is
@@ -243,8 +278,8 @@ class Rectangle {
     }
     // Only a last, narrow panel is packed beside panels read in place: it has no neighbours to be packed
     // with.
-    const bool far_rows =
-        !in_place && b_.col_stride == 1 && std::abs(b_.row_stride) * static_cast<int64_t>(sizeof(T)) >= kPage;
+    const bool far_rows = !in_place && b_.col_stride == 1 &&
+                          std::abs(b_.row_stride) * static_cast<int64_t>(sizeof(T)) >= kFarRows;
     const int64_t together = far_rows ? kPackPanels : 1, panel = j / kernels_.nr;
     const int64_t panels = (cols + kernels_.nr - 1) / kernels_.nr;
     P* to = w_.b.get((one_block_ ? together : panels * k_blocks_) * panel_size_);
@@ -252,11 +287,11 @@ class Rectangle {
     if (fresh && panel % together == 0) {
       const int64_t width = std::min(together * kernels_.nr, cols - j);
       const auto b = staged(block(b_, k, col + j, kc, width), w_.stage);
-      const int64_t piece = together == 1 ? kc : kPackSteps * kDepth<P>;
-      for (int64_t p = 0; p < kc; p += piece)
+      const int64_t at_once = together == 1 ? kc : piece<NumberOf<P>>(b.row_stride);
+      for (int64_t p = 0; p < kc; p += at_once)
         for (int64_t i = 0; i < width; i += kernels_.nr)
           kernels_.pack_b(b.data + i * b.col_stride + p * b.row_stride, b.col_stride, b.row_stride,
-                          std::min<int64_t>(kernels_.nr, width - i), std::min(piece, kc - p),
+                          std::min<int64_t>(kernels_.nr, width - i), std::min(at_once, kc - p),
                           to + i / kernels_.nr * panel_size_ + p / kDepth<P> * kernels_.nr);
     }
     return to;

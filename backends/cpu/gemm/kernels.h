@@ -66,8 +66,9 @@ struct GemmKernels {
   int mr, nr;            ///< tallest tile and its width
   int a_width;           ///< rows of a panel in kColumns
   int k_unit;            ///< numbers of k that a tile takes at once: a panel's last unit is filled with zeros
-  const Tile* tiles[2];  ///< [APanel][rows], rows from 1 to mr; no kRows: every A goes through pack_a
+  const Tile* tiles[2];  ///< [APanel][rows], rows from 1 to mr
   Pack pack_a, pack_b;   ///< width is a_width, nr
+  Pack copy_a;  ///< row i to dst[i * kGemmKBlock / kDepth ..], APanel::kRows; null: there are no such tiles
   void (*enter)() = nullptr;  ///< before and after the tiles of a product, on each thread: AMX has a state
   void (*leave)() = nullptr;
 };
