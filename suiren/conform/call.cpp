@@ -50,7 +50,7 @@ void Question::fill(sr_op& op, std::vector<sr_tensor>& tensors, std::vector<sr_a
                        static_cast<uint64_t>(o.offset * o.dtype.size()), version_, nullptr});
   };
   for (size_t i = 0; i < inputs_.size(); ++i)
-    add(inputs_[i], static_cast<uint16_t>((op_.mutates >> i & 1) ? SR_ROLE_INOUT : SR_ROLE_IN));
+    add(inputs_[i], static_cast<uint16_t>(op_.mutates_input(i) ? SR_ROLE_INOUT : SR_ROLE_IN));
   for (const Operand& o : outputs_) add(o, SR_ROLE_OUT);
   for (const AttrValue& a : op_.attributes(attributes_.get())) {
     const uint32_t kind = a.kind == AttrValue::kInt     ? SR_ATTR_I64
@@ -140,7 +140,7 @@ Answer Call::ask() {
 
 void Call::run() {
   for (size_t i = 0; i < before_.size(); ++i)
-    if (op_.mutates >> i & 1) chip_.upload(memory_[i], before_[i]);
+    if (op_.mutates_input(i)) chip_.upload(memory_[i], before_[i]);
   for (size_t i = before_.size(); i < memory_.size(); ++i)
     chip_.upload(memory_[i], Bytes(memory_[i].bytes(), kMark));
   for (const Memory& w : workspace_) chip_.upload(chip_.stream, w, w.bytes() - kGuard, Bytes(kGuard, kMark));
@@ -154,7 +154,7 @@ void Call::run() {
 Tensors Call::results() {
   Tensors all;
   for (size_t i = 0; i < before_.size(); ++i) {
-    if (!(op_.mutates >> i & 1)) continue;
+    if (!op_.mutates_input(i)) continue;
     Bytes bytes = chip_.download(memory_[i]);
     bytes.resize(bytes.size() - kGuard);
     const Tensor& t = inputs_[i];
@@ -178,7 +178,7 @@ void Call::check_surroundings() {
   };
   for (size_t i = 0; i < before_.size(); ++i) {
     marks(memory_[i], fmt::format("input {}", i));
-    if (op_.mutates >> i & 1) continue;
+    if (op_.mutates_input(i)) continue;
     require(chip_.download(memory_[i]) == before_[i], "changed input {}", i);
   }
   for (size_t i = before_.size(); i < memory_.size(); ++i)

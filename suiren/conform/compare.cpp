@@ -48,14 +48,14 @@ Tensors relocated(std::span<const Tensor> tensors, const Device& device) {
 // What a call leaves: its outputs, then the inputs that it wrote into.
 Tensors results_of(const OpInfo& op, Tensors outputs, std::span<const Tensor> inputs) {
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (op.mutates >> i & 1) outputs.push_back(inputs[i]);
+    if (op.mutates_input(i)) outputs.push_back(inputs[i]);
   return outputs;
 }
 
 std::string result_name(const OpInfo& op, size_t result, size_t outputs) {
   if (result < outputs) return fmt::format("output {}", result);
   for (size_t i = 0, left = result - outputs;; ++i)
-    if (op.mutates >> i & 1 && left-- == 0) return fmt::format("input {} after the call", i);
+    if (op.mutates_input(i) && left-- == 0) return fmt::format("input {} after the call", i);
 }
 
 double root_mean_square(const HostArray& a) {

@@ -292,7 +292,7 @@ Tensors call(const OpInfo& op, const void* attrs, const Tensors& inputs) {
   const Tensors outputs = run_op(op, attrs, inputs);
   Tensors all;
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (op.mutates >> i & 1) all.push_back(inputs[i]);
+    if (op.mutates_input(i)) all.push_back(inputs[i]);
   all.insert(all.end(), outputs.begin(), outputs.end());
   return all;
 }
@@ -320,7 +320,7 @@ std::vector<HostArray> expected(const OpInfo& op, const void* attrs, const std::
   const Specs specs = op.infer(attrs, in);
   std::vector<HostArray> out;
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (op.mutates >> i & 1) out.push_back(inputs[i]);
+    if (op.mutates_input(i)) out.push_back(inputs[i]);
   for (const TensorSpec& s : specs)
     out.push_back({s.dtype, s.shape, std::vector<Wide>(static_cast<size_t>(s.shape.numel()))});
   if (op.kind != OpKind::kComposite) {

@@ -94,7 +94,7 @@ bool examine(Chip& c, const Case& k, std::vector<HostArray> values, Examined& se
   const bool broadcast = k.layout == Layout::kBroadcastFirst || k.layout == Layout::kBroadcastLast;
   for (size_t i = 0; i < values.size(); ++i) {
     const bool use =
-        (k.mask >> i & 1) && applies(k.layout, values[i].shape) && !(broadcast && (k.op.mutates >> i & 1));
+        has_bit(k.mask, i) && applies(k.layout, values[i].shape) && !(broadcast && k.op.mutates_input(i));
     repeated = repeated || (use && broadcast);
     inputs.push_back(place(values[i], use ? k.layout : Layout::kContiguous));
   }
@@ -144,7 +144,7 @@ void examine_layouts(Chip& c, Case k, const std::vector<HostArray>& values, Exam
       k.layout = layout, k.mask = n == 0 ? ~0u : 1u << (n - 1);
       bool any = false;
       for (size_t i = 0; i < values.size(); ++i)
-        any = any || ((k.mask >> i & 1) && applies(layout, values[i].shape));
+        any = any || (has_bit(k.mask, i) && applies(layout, values[i].shape));
       if (any) examine(c, k, values, seen);
     }
   }

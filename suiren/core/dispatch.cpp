@@ -26,7 +26,7 @@ class CallForm {
     if (count > kInline) many_.resize(count);
     tensors_ = count > kInline ? many_.data() : few_;
     for (size_t i = 0; i < inputs.size(); ++i) {
-      set(i, inputs[i], (op.mutates >> i & 1) ? SR_ROLE_INOUT : SR_ROLE_IN);
+      set(i, inputs[i], op.mutates_input(i) ? SR_ROLE_INOUT : SR_ROLE_IN);
     }
     for (size_t i = 0; i < outputs.size(); ++i) {
       const Shape& s = outputs[i].shape;
@@ -179,7 +179,7 @@ void write_back(const Tensor& to, const Tensor& from) {
 Tensors settle(const OpInfo& op, std::span<const Tensor> inputs, Tensors results) {
   size_t next = 0;
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (op.mutates >> i & 1) write_back(inputs[i], results[next++]);
+    if (op.mutates_input(i)) write_back(inputs[i], results[next++]);
   results.erase(results.begin(), results.begin() + static_cast<int64_t>(next));
   return results;
 }
@@ -189,7 +189,7 @@ Tensors run_reference(const OpInfo& op, const void* attrs, std::span<const Tenso
   std::vector<HostArray> in, out;
   for (const Tensor& t : inputs) in.push_back(to_host_array(t));
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (op.mutates >> i & 1) out.push_back(in[i]);
+    if (op.mutates_input(i)) out.push_back(in[i]);
   for (const TensorSpec& s : specs)
     out.push_back({s.dtype, s.shape, std::vector<Wide>(static_cast<size_t>(s.shape.numel()))});
   op.reference(attrs, in, out);
@@ -221,7 +221,7 @@ Tensors run_on_cpu(const OpInfo& op, const void* attrs, std::span<const Tensor> 
   }
   Tensors results, outputs = run_op(op, attrs, on_cpu);
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (op.mutates >> i & 1) results.push_back(on_cpu[i].to(device));
+    if (op.mutates_input(i)) results.push_back(on_cpu[i].to(device));
   for (const Tensor& t : outputs) results.push_back(t.to(device));
   for (const Tensor& t : results) *bytes += t.bytes();
   return settle(op, inputs, std::move(results));
@@ -261,7 +261,7 @@ std::optional<Tensors> repacked(const OpInfo& op, std::span<const Tensor> inputs
     Tensors packed(inputs.begin(), inputs.end());
     bool changed = false;
     for (size_t i = 0; i < packed.size(); ++i)
-      if ((strided ? !packed[i].is_contiguous() : packed[i].offset() != 0) && !(op.mutates >> i & 1)) {
+      if ((strided ? !packed[i].is_contiguous() : packed[i].offset() != 0) && !op.mutates_input(i)) {
         packed[i] = row_major(packed[i]);
         if (inputs[i].requires_grad()) packed[i].set_node(inputs[i].node(), inputs[i].node_output());
         changed = true;
@@ -304,12 +304,12 @@ void record(const OpInfo& op, const void* attrs, std::span<const Tensor> inputs,
   for (size_t i = 0; i < n; ++i) {
     node->edges.push_back(inputs[i].node() ? Edge{inputs[i].node(), inputs[i].node_output()} : Edge{});
     node->in_specs.push_back(inputs[i].spec());
-    if (!op.no_gradient && (!op.has_vjp || (op.saved_inputs >> i & 1))) node->inputs[i] = save(inputs[i]);
+    if (!op.no_gradient && (!op.has_vjp || op.saves_input(i))) node->inputs[i] = save(inputs[i]);
   }
   node->outputs.resize(outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
     node->out_specs.push_back(outputs[i].spec());
-    if (op.saved_outputs >> i & 1) node->outputs[i] = save(outputs[i]);
+    if (op.saves_output(i)) node->outputs[i] = save(outputs[i]);
   }
   if (op.no_gradient) {
     node->inputs.clear();
@@ -341,7 +341,7 @@ Device device_of(std::span<const Tensor> inputs, const Device& device) {
 
 void check_mutations(const OpInfo& op, std::span<const Tensor> inputs) {
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (!(op.mutates >> i & 1)) {
+    if (!op.mutates_input(i)) {
       SR_CHECK(!grad_enabled() || !inputs[i].requires_grad(),
                "input {} requires a gradient, which a write in place would lose; detach it or write under "
                "NoGrad",
@@ -395,7 +395,7 @@ Tensors run_checked(const OpInfo& op, const void* attrs, std::span<const Tensor>
     out = seen_by ? seen_by->around(op, attrs, inputs, run) : run();
   }
   for (size_t i = 0; op.mutates && i < inputs.size(); ++i)
-    if (op.mutates >> i & 1) inputs[i].storage()->bump_version();
+    if (op.mutates_input(i)) inputs[i].storage()->bump_version();
   if (recording && !recorded) record(op, attrs, inputs, out);
   return out;
 }

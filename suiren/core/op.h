@@ -93,6 +93,9 @@ struct ViewOf {
   int64_t offset = 0;
 };
 
+/// Bit i of a mask over operands; the last bit stands for all that follow, of which there may be hundreds.
+constexpr bool has_bit(uint32_t mask, size_t i) { return mask >> (i < 31 ? i : 31) & 1; }
+
 /// An op with its types erased. One object for each op, for the life of the process.
 struct OpInfo {
   OpName name;
@@ -118,6 +121,9 @@ struct OpInfo {
   std::shared_ptr<const void> (*make_attrs)(std::span<const AttrValue> values);
   Samples (*samples)();
   uint32_t id() const;  ///< interned name
+  bool mutates_input(size_t i) const { return has_bit(mutates, i); }
+  bool saves_input(size_t i) const { return has_bit(saved_inputs, i); }
+  bool saves_output(size_t i) const { return has_bit(saved_outputs, i); }
 };
 
 /// The ops of one room, and all rooms (generated).

@@ -177,7 +177,7 @@ Cost op_cost(const OpInfo& op, const void* attrs, std::span<const Tensor> inputs
   cost.flops = rule != flop_rules().end() ? rule->second(call) : only_moves(op.name) ? 0 : largest(call);
   for (size_t i = 0; i < inputs.size(); ++i) {
     cost.read += bytes_read(call, i);
-    if (op.mutates >> i & 1) cost.written += bytes(inputs[i]);
+    if (op.mutates_input(i)) cost.written += bytes(inputs[i]);
   }
   for (const Tensor& t : outputs) cost.written += bytes(t);
   return cost;

@@ -219,7 +219,7 @@ Tensors run(const OpInfo& op, const Json& c, const Tensors& inputs) {
   const Tensors outputs = run_op(op, attrs.get(), inputs);
   Tensors all;
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (op.mutates >> i & 1) all.push_back(inputs[i]);
+    if (op.mutates_input(i)) all.push_back(inputs[i]);
   all.insert(all.end(), outputs.begin(), outputs.end());
   return all;
 }

@@ -64,7 +64,7 @@ std::string stray_writes(const OpInfo& op, const Tensors& inputs,
   for (size_t n = 0; n < inputs.size(); ++n) {
     const Tensor& t = inputs[n];
     std::vector<uint8_t> after = whole_storage(t).to_bytes(), allowed = before[n];
-    if (op.mutates >> n & 1) {
+    if (op.mutates_input(n)) {
       const Tensor mine = whole_storage(t);
       const auto size = static_cast<size_t>(t.dtype().size());
       std::function<void(int, int64_t)> walk = [&](int d, int64_t at) {
@@ -92,7 +92,7 @@ int64_t check_call(const OpInfo& op, const Sample& s, DType dtype, std::vector<H
   for (size_t i = 0; i < values.size(); ++i) {
     bool use = (mask >> i & 1) && applies(layout, values[i].shape);
     const bool broadcast = layout == Layout::kBroadcastFirst || layout == Layout::kBroadcastLast;
-    if (broadcast && (op.mutates >> i & 1)) use = false;
+    if (broadcast && (op.mutates_input(i))) use = false;
     repeated = repeated || (use && broadcast);
     inputs.push_back(place(values[i], use ? layout : Layout::kContiguous));
   }

@@ -98,7 +98,7 @@ void run(const Case& c) {
   const Tensors outputs = run_op(*c.op, c.attrs.get(), c.inputs), grads = gradients_of(c, outputs);
   Tensors results;
   for (size_t i = 0; i < c.inputs.size(); ++i)
-    if (c.op->mutates >> i & 1) results.push_back(c.inputs[i]);
+    if (c.op->mutates_input(i)) results.push_back(c.inputs[i]);
   results.insert(results.end(), outputs.begin(), outputs.end());
   answer({{"outputs", described(results)}, {"grads", described(grads)}}, results, grads);
 }
