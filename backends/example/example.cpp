@@ -134,12 +134,12 @@ struct sr_stream_s {
 
 struct sr_device_s {
   std::mutex mutex;
-  uint64_t limit = 0, next_handle = 1;  // limit 0: none
+  uint64_t limit = uint64_t{1} << 40, next_handle = 1;  // HARDWARE: the memory that there is
   std::atomic<uint64_t> used{0};
   std::unordered_map<uint64_t, BlockRef> blocks;
   std::set<sr_stream> streams;
 
-  bool fits(uint64_t bytes) const { return limit == 0 || (used <= limit && bytes <= limit - used); }
+  bool fits(uint64_t bytes) const { return used <= limit && bytes <= limit - used; }
   BlockRef find(sr_memory memory) {
     std::lock_guard lock(mutex);
     const auto it = blocks.find(reinterpret_cast<uint64_t>(memory));
@@ -173,7 +173,7 @@ sr_status device_open(uint32_t index, const sr_device_options* options, sr_devic
   return guard([&] {
     if (index >= device_count()) return failed(SR_ERROR_INVALID, "there is one example chip, number 0");
     auto device = std::make_unique<sr_device_s>();
-    if (options && HAS(options, memory_limit)) device->limit = options->memory_limit;
+    if (options && HAS(options, memory_limit) && options->memory_limit) device->limit = options->memory_limit;
     std::lock_guard lock(devices_mutex);
     devices.insert(device.get());
     *out = device.release();

@@ -90,11 +90,8 @@ Wrong wrong_call(Chip& c) {
   const Tensor weight = Tensor::from(std::vector<float>(12, 1.0f), {4, 3});
   for (const char* name : {"gather", "index_select"}) {
     const OpInfo& op = find_op(name);
-    std::shared_ptr<const void> attrs = op.copy_attrs(&none);
-    if (op.attribute_count == 1) {
-      const std::vector<AttrValue> axis{{AttrValue::kInt, "axis"}};
-      attrs = op.make_attrs(axis);
-    }
+    const std::vector<AttrValue> axis{{AttrValue::kInt, "axis"}};
+    const auto attrs = op.attribute_count == 1 ? op.make_attrs(axis) : op.copy_attrs(&none);
     const Shape shape = std::string_view(name) == "gather" ? Shape{1, 3} : Shape{3};
     const Tensor ids = Tensor::from(std::vector<int64_t>{1, 1 << 30, 2}, shape);
     auto call = std::make_unique<Call>(c, op, attrs.get(), Tensors{weight, ids});
