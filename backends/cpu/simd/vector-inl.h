@@ -70,7 +70,7 @@ HWY_INLINE void for_vectors(int64_t n, Step step) {
   }
 }
 
-HWY_INLINE void add_row(const float* x, float* sum, int64_t n) {
+inline void add_row(const float* x, float* sum, int64_t n) {  // called from code of no target too
   for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Add(in(sum), in(x)), sum); });
 }
 
