@@ -16,7 +16,7 @@
 namespace suiren::data {
 namespace {
 
-constexpr size_t kChunk = 1 << 20;
+constexpr size_t kChunk = 1 << 16;
 constexpr int kWindowLog = 27;  // 128 MiB, as zstd --long asks for; a header may claim terabytes
 
 class PlainStream : public InputStream {
