@@ -186,9 +186,12 @@ namespace {
 
 Reason accepts_numbers(const Call& c) { return c.in(0).dtype() == SR_BOOL ? "dtype" : nullptr; }
 
-// Of two dtypes, the sum's stands wider: then both are widened first.
 Reason accepts_sum(const Call& c) {
   return c.in(0).dtype() != c.in(1).dtype() ? "dtype" : accepts_numbers(c);
+}
+Reason accepts_narrow(const Call& c) {
+  const bool narrow = c.in(0).dtype() == SR_F32 && (c.in(1).dtype() == SR_BF16 || c.in(1).dtype() == SR_F16);
+  return narrow ? row_major_inputs(c) : "dtype";
 }
 
 template <int F>
@@ -243,6 +246,21 @@ void launch(const Call& c, void*) {
 }
 void accumulate(const Call& c, void*) { run<kAdd>(c.in(0), c.in(0), c.in(1)); }
 
+// An f32 sum of bf16 or f16: gradients of weights that are kept wider.
+void accumulate_narrow(const Call& c, void*) {
+  const Operand x = c.in(1);
+  const DType dtype = dtype_of_operand(x.dtype());
+  const auto add = SUIREN_PICK(add_row);
+  parallel_for(x.numel(), kGrainCheap, [&](int64_t begin, int64_t end) {
+    float buffer[kStage];
+    for (int64_t i = begin; i < end; i += kStage) {
+      const int64_t n = std::min(kStage, end - i);
+      stage(dtype, x.data<char>() + i * dtype.size(), dtype.size(), buffer, n);
+      add(buffer, c.in(0).data<float>() + i, n);
+    }
+  });
+}
+
 template <int F>
 constexpr Kernel binary(const char* op) {
   return {op, "elementwise", 10, accepts_numbers, nullptr, launch<F>};
@@ -263,6 +281,7 @@ constexpr Kernel kKernels[] = {
     binary<kHypot>("hypot"),
     binary<kPrelu>("prelu"),
     {"accumulate", "elementwise", 10, accepts_sum, nullptr, accumulate},
+    {"accumulate", "narrow", 5, accepts_narrow, nullptr, accumulate_narrow},
 };
 
 }  // namespace

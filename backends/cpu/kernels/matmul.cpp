@@ -109,6 +109,7 @@ void sum_products(const Operand& a, const Operand& b, const Operand& y) {
   const auto add = [&](auto* sum) {
     add_products(a.dim(0), matrix<T>(a), a.stride(0), matrix<T>(b), b.stride(0), sum);
   };
+  if (a.dim(0) == 1) return gemm(matrix<T>(a), matrix<T>(b), y.data<T>(), b.dim(2));  // rounds as it stores
   if constexpr (sizeof(T) > 2) return add(y.data<T>());
   std::vector<float> sum(static_cast<size_t>(y.numel()));
   add(sum.data());
