@@ -23,4 +23,10 @@ inline Reason row_major_inputs(const Call& c) {
   return nullptr;
 }
 
+/// The same of f32 and f64 alone: bf16 and f16 come widened (widened.h).
+inline Reason wide_row_major_inputs(const Call& c) {
+  const uint16_t dtype = c.out(0).dtype();
+  return dtype == SR_F32 || dtype == SR_F64 ? row_major_inputs(c) : "dtype";
+}
+
 }  // namespace suiren::cpu

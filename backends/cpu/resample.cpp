@@ -148,13 +148,8 @@ void resample(const std::vector<AxisMap>& maps, const Operand& x, const Operand&
   int64_t size = 1;
   for (const AxisMap& m : maps) size *= m.out();
   const int64_t planes = y.numel() / size;
-  const DType dtype = dtype_of_operand(y.dtype());
-  if (dtype == kF64) return resample_planes(maps, planes, x.data<double>(), y.data<double>());
-  if (dtype == kF32) return resample_planes(maps, planes, x.data<float>(), y.data<float>());
-  const std::vector<float> wide = widened(x);
-  std::vector<float> result(static_cast<size_t>(y.numel()));
-  resample_planes(maps, planes, wide.data(), result.data());
-  unstage(dtype, result.data(), y.data<char>(), dtype.size(), y.numel());
+  y.dtype() == SR_F64 ? resample_planes(maps, planes, x.data<double>(), y.data<double>())
+                      : resample_planes(maps, planes, x.data<float>(), y.data<float>());
 }
 
 }  // namespace suiren::cpu

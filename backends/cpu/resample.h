@@ -22,9 +22,8 @@ struct AxisMap {
   AxisMap transposed() const;
 };
 
-/// y[plane] = the maps, one for each of the last dimensions, applied to x[plane]. Row-major operands of one
-/// floating dtype; bf16 and f16 are widened to f32 and rounded once. Sums run over sources in ascending
-/// order.
+/// y[plane] = the maps, one for each of the last dimensions, applied to x[plane]. Row-major operands, both
+/// f32 or both f64. Sums run over sources in ascending order.
 void resample(const std::vector<AxisMap>& maps, const Operand& x, const Operand& y);
 
 }  // namespace suiren::cpu

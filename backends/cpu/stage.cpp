@@ -1,7 +1,6 @@
 #include "backends/cpu/stage.h"
 
 #include "backends/cpu/simd/targets.h"
-#include "backends/cpu/walk.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/stage.cpp"
@@ -123,18 +122,6 @@ void unstage(DType dtype, const float* from, char* to, int64_t stride, int64_t n
     unstage_as<bfloat16>(from, to, stride, n);
   else
     unstage_as<float16>(from, to, stride, n);
-}
-
-std::vector<float> widened(const Operand& x) {
-  std::vector<float> to(static_cast<size_t>(x.numel()));
-  if (to.empty()) return to;
-  const DType dtype = dtype_of_operand(x.dtype());
-  int64_t done = 0;
-  Walk({x}, {dtype.size()}).range(0, x.numel(), [&](int64_t n, char* const* p, const int64_t* s) {
-    stage(dtype, p[0], s[0], to.data() + done, n);
-    done += n;
-  });
-  return to;
 }
 
 }  // namespace suiren::cpu

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "backends/abi/kernel.h"
 #include "suiren/base/dtype.h"
@@ -29,9 +28,6 @@ inline const float* staged(DType dtype, const char* from, int64_t stride, float*
   stage(dtype, from, stride, buffer, n);
   return buffer;
 }
-
-/// A row-major f32 copy of an operand of bf16 or f16.
-std::vector<float> widened(const abi::Operand& x);
 
 /// True for the dtypes that compute in f32.
 inline bool computes_in_f32(DType d) { return d == kF32 || d == kBF16 || d == kF16; }

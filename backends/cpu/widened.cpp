@@ -11,7 +11,10 @@ namespace {
 constexpr uint64_t kAlignment = 64;
 constexpr int64_t kGrain = 32768;
 
-uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+// An empty operand has an address too.
+uint64_t copy_bytes(const Operand& x) {
+  return (static_cast<uint64_t>(x.numel()) * sizeof(float) / kAlignment + 1) * kAlignment;
+}
 bool narrow(const sr_tensor& t) { return t.dtype == SR_BF16 || t.dtype == SR_F16; }
 
 template <class From, class To>
@@ -52,7 +55,7 @@ WidenedCall::WidenedCall(const Call& narrow_call)
     if (!x.contiguous()) declines_ = kNeedsContiguous;
     int64_t step = 1;
     for (int d = x.rank() - 1; d >= 0; step *= x.dim(d--)) strides[d] = step;
-    bytes_ += aligned(static_cast<uint64_t>(x.numel()) * sizeof(float) + 1);
+    bytes_ += copy_bytes(x);
     t.dtype = SR_F32;
     t.flags = 0;  // the copy is made again for each call
     t.strides = strides;
@@ -67,21 +70,18 @@ uint64_t WidenedCall::scratch_bytes(const Kernel& kernel) const {
 }
 
 void WidenedCall::run(const Kernel& kernel, char* scratch) {
-  const auto operand = [&](size_t i) {
-    const auto n = static_cast<int>(i), inputs = narrow_.inputs();
-    return n < inputs ? narrow_.in(n) : narrow_.out(n - inputs);
-  };
+  const sr_tensor* given = narrow_.form().tensors;
   for (size_t i = 0; i < tensors_.size(); ++i) {
-    const Operand x = operand(i);
-    if (!narrow(narrow_.form().tensors[i])) continue;
+    if (!narrow(given[i])) continue;
+    const Operand x(given[i], given[i].memory);
     tensors_[i].memory = reinterpret_cast<sr_memory>(scratch);
-    scratch += aligned(static_cast<uint64_t>(x.numel()) * sizeof(float) + 1);
-    if (tensors_[i].role != SR_ROLE_OUT) widen(x, reinterpret_cast<float*>(tensors_[i].memory));
+    if (given[i].role != SR_ROLE_OUT) widen(x, reinterpret_cast<float*>(scratch));
+    scratch += copy_bytes(x);
   }
   kernel.launch(call(), scratch);
   for (size_t i = 0; i < tensors_.size(); ++i)
-    if (narrow(narrow_.form().tensors[i]) && tensors_[i].role != SR_ROLE_IN)
-      round(reinterpret_cast<const float*>(tensors_[i].memory), operand(i));
+    if (narrow(given[i]) && given[i].role != SR_ROLE_IN)
+      round(reinterpret_cast<const float*>(tensors_[i].memory), {given[i], given[i].memory});
 }
 
 }  // namespace suiren::cpu

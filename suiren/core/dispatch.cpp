@@ -102,13 +102,6 @@ bool tracing() {
   return on;
 }
 
-std::string shapes_of(std::span<const Tensor> inputs) {
-  std::string text;
-  for (const Tensor& t : inputs)
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", t.dtype(), t.shape());
-  return text;
-}
-
 struct Ledger {
   std::mutex mutex;
   std::map<std::string, Fallback> rows;
@@ -414,6 +407,13 @@ Tensors run_op(const OpInfo& op, const void* attrs, std::span<const Tensor> inpu
 void set_dispatch_observer(DispatchObserver* to) { observer = to; }
 
 void set_strict_device(bool strict) { strict_device = strict; }
+
+std::string shapes_of(std::span<const Tensor> tensors) {
+  std::string text;
+  for (const Tensor& t : tensors)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", t.dtype(), t.shape());
+  return text;
+}
 
 std::vector<Fallback> fallback_ledger() {
   auto& l = ledger();

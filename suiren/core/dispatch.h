@@ -38,6 +38,9 @@ class DispatchObserver {
 /// One at a time, for the process; null: none.
 void set_dispatch_observer(DispatchObserver* observer);
 
+/// "f32 [2, 3], i64 [2]", for people.
+std::string shapes_of(std::span<const Tensor> tensors);
+
 /// With --strict-device a step that would leave the chip is an error instead of a fallback.
 void set_strict_device(bool strict);
 

@@ -18,13 +18,6 @@ int64_t nanoseconds() {
       .count();
 }
 
-std::string shapes_of(std::span<const Tensor> tensors) {
-  std::string text;
-  for (const Tensor& t : tensors)
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", t.dtype(), t.shape());
-  return text;
-}
-
 void longest_first(std::vector<Row>& rows) {
   std::stable_sort(rows.begin(), rows.end(),
                    [](const Row& a, const Row& b) { return a.seconds > b.seconds; });

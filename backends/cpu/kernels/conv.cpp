@@ -1,5 +1,5 @@
 // Convolutions as matrix products over the unfolded input (Chellapilla, Puri & Simard 2006), a block of
-// columns at a time. f32 and f64; bf16 and f16 are widened to f32 and rounded once.
+// columns at a time. f32 and f64; bf16 and f16 come widened.
 //
 // Order of sums, whatever the threads: an output of conv is one product's element (gemm.h); conv_transpose
 // adds column blocks in ascending order, in each the taps in ascending order; conv_weight_gradient adds the
@@ -192,23 +192,18 @@ void depthwise_weight_gradient(const ConvGeometry& g, const float* x, const floa
   });
 }
 
-// run(a, b, y) on the operands in f32 or f64; narrower ones pass through copies.
+// run(a, b, y) on the operands in f32 or f64.
 template <class Run>
-void in_sum_type(const Operand& a, const Operand& b, const Operand& y, Run run) {
-  const DType dtype = dtype_of_operand(y.dtype());
+void in_dtype(const Operand& a, const Operand& b, const Operand& y, Run run) {
   if (y.numel() == 0) return;
-  if (dtype == kF64) return run(a.data<double>(), b.data<double>(), y.data<double>());
-  if (dtype == kF32) return run(a.data<float>(), b.data<float>(), y.data<float>());
-  const std::vector<float> wide_a = widened(a), wide_b = widened(b);
-  std::vector<float> sums(static_cast<size_t>(y.numel()));
-  run(wide_a.data(), wide_b.data(), sums.data());
-  unstage(dtype, sums.data(), y.data<char>(), dtype.size(), y.numel());
+  y.dtype() == SR_F64 ? run(a.data<double>(), b.data<double>(), y.data<double>())
+                      : run(a.data<float>(), b.data<float>(), y.data<float>());
 }
 
 // Inputs x, weight; attributes stride, padding, dilation, groups.
 void conv(const Call& c, void*) {
   const ConvGeometry g = geometry(c, c.in(0), c.out(0), spatial(c.in(1)), 0, 3);
-  in_sum_type(c.in(0), c.in(1), c.out(0), [&]<class T>(const T* x, const T* w, T* y) {
+  in_dtype(c.in(0), c.in(1), c.out(0), [&]<class T>(const T* x, const T* w, T* y) {
     if constexpr (std::is_same_v<T, float>)
       if (g.depthwise()) return convolve_depthwise(g, x, w, y);
     convolve(g, x, w, y);
@@ -218,7 +213,7 @@ void conv(const Call& c, void*) {
 // Inputs x, weight; attributes stride, padding, dilation, output_padding, groups.
 void conv_transpose(const Call& c, void*) {
   const ConvGeometry g = geometry(c, c.out(0), c.in(0), spatial(c.in(1)), 0, 4);
-  in_sum_type(c.in(0), c.in(1), c.out(0), [&]<class T>(const T* x, const T* w, T* y) {
+  in_dtype(c.in(0), c.in(1), c.out(0), [&]<class T>(const T* x, const T* w, T* y) {
     if constexpr (std::is_same_v<T, float>)
       if (g.depthwise()) return depthwise_back(g, x, w, y);
     convolve_back(g, x, w, y);
@@ -228,7 +223,7 @@ void conv_transpose(const Call& c, void*) {
 // Inputs x, g; attributes kernel, stride, padding, dilation, groups.
 void conv_weight_gradient(const Call& c, void*) {
   const ConvGeometry g = geometry(c, c.in(0), c.in(1), list<Shape>(c, 0), 1, 4);
-  in_sum_type(c.in(0), c.in(1), c.out(0), [&]<class T>(const T* x, const T* dy, T* dw) {
+  in_dtype(c.in(0), c.in(1), c.out(0), [&]<class T>(const T* x, const T* dy, T* dw) {
     if constexpr (std::is_same_v<T, float>)
       if (g.depthwise()) return depthwise_weight_gradient(g, x, dy, dw);
     weight_gradient(g, x, dy, dw);
@@ -236,9 +231,9 @@ void conv_weight_gradient(const Call& c, void*) {
 }
 
 constexpr Kernel kKernels[] = {
-    {"conv", "unfold", 10, row_major_inputs, nullptr, conv},
-    {"conv_transpose", "fold", 10, row_major_inputs, nullptr, conv_transpose},
-    {"conv_weight_gradient", "unfold", 10, row_major_inputs, nullptr, conv_weight_gradient},
+    {"conv", "unfold", 10, wide_row_major_inputs, nullptr, conv},
+    {"conv_transpose", "fold", 10, wide_row_major_inputs, nullptr, conv_transpose},
+    {"conv_weight_gradient", "unfold", 10, wide_row_major_inputs, nullptr, conv_weight_gradient},
 };
 
 }  // namespace

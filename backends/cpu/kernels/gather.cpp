@@ -19,16 +19,6 @@
 // After foreach_target.h, so that it is compiled for each target.
 #include "backends/cpu/simd/vector-inl.h"
 
-HWY_BEFORE_NAMESPACE();
-namespace suiren::cpu::HWY_NAMESPACE {
-namespace {
-
-void add(const float* x, float* sum, int64_t n) { add_row(x, sum, n); }
-
-}  // namespace
-}  // namespace suiren::cpu::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
 #if HWY_ONCE
 namespace suiren::cpu {
 namespace {
@@ -57,7 +47,7 @@ void embedding(const Call& c, void*) {
 template <class A, class T>
 void add(A* sum, const T* x, int64_t n) {
   if constexpr (std::is_same_v<T, float>)
-    return SUIREN_PICK(add)(x, sum, n);
+    return SUIREN_PICK(add_row)(x, sum, n);
   else
     for (int64_t i = 0; i < n; ++i) sum[i] += static_cast<A>(x[i]);
 }

@@ -101,7 +101,7 @@ void pad_backward(const Call& c, void*) {
 
 constexpr Kernel kKernels[] = {
     {"pad", "rows", 10, row_major_inputs, nullptr, pad},
-    {"pad_backward", "resample", 10, row_major_inputs, nullptr, pad_backward},
+    {"pad_backward", "resample", 10, wide_row_major_inputs, nullptr, pad_backward},
 };
 
 }  // namespace

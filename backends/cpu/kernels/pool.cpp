@@ -299,10 +299,11 @@ constexpr Kernel kKernels[] = {
     {"max_pool", "rows", 10, row_major_inputs, nullptr, max_pool},
     {"adaptive_max_pool", "rows", 10, row_major_inputs, nullptr, adaptive_max_pool},
     {"max_pool_backward", "planes", 10, row_major_inputs, nullptr, max_pool_backward},
-    {"avg_pool", "resample", 10, row_major_inputs, nullptr, avg_pool},
-    {"avg_pool_backward", "resample", 10, row_major_inputs, nullptr, avg_pool_backward},
-    {"adaptive_avg_pool", "resample", 10, row_major_inputs, nullptr, adaptive_avg_pool},
-    {"adaptive_avg_pool_backward", "resample", 10, row_major_inputs, nullptr, adaptive_avg_pool_backward},
+    {"avg_pool", "resample", 10, wide_row_major_inputs, nullptr, avg_pool},
+    {"avg_pool_backward", "resample", 10, wide_row_major_inputs, nullptr, avg_pool_backward},
+    {"adaptive_avg_pool", "resample", 10, wide_row_major_inputs, nullptr, adaptive_avg_pool},
+    {"adaptive_avg_pool_backward", "resample", 10, wide_row_major_inputs, nullptr,
+     adaptive_avg_pool_backward},
 };
 
 }  // namespace

@@ -65,10 +65,10 @@ void linear_backward(const Call& c, void*) {
 }
 
 constexpr Kernel kKernels[] = {
-    {"upsample_nearest", "resample", 10, row_major_inputs, nullptr, nearest},
-    {"upsample_nearest_backward", "resample", 10, row_major_inputs, nullptr, nearest_backward},
-    {"upsample_linear", "resample", 10, row_major_inputs, nullptr, linear},
-    {"upsample_linear_backward", "resample", 10, row_major_inputs, nullptr, linear_backward},
+    {"upsample_nearest", "resample", 10, wide_row_major_inputs, nullptr, nearest},
+    {"upsample_nearest_backward", "resample", 10, wide_row_major_inputs, nullptr, nearest_backward},
+    {"upsample_linear", "resample", 10, wide_row_major_inputs, nullptr, linear},
+    {"upsample_linear_backward", "resample", 10, wide_row_major_inputs, nullptr, linear_backward},
 };
 
 }  // namespace
