@@ -17,14 +17,6 @@ import statistics
 import sys
 import time
 
-import torch
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests/peers"))
-from op_cases import Draw  # noqa: E402
-from op_process import Refused, Suiren  # noqa: E402
-from table import TABLE  # noqa: E402
-
 ap = argparse.ArgumentParser()
 ap.add_argument("--runner", default="build/release/peer_op_runner")
 ap.add_argument("--op", nargs="*", help="these only")
@@ -35,6 +27,20 @@ ap.add_argument("--threads", type=int, default=2)
 ap.add_argument("--forward", action="store_true", help="without backward")
 ap.add_argument("--name", help="of the file of results")
 args = ap.parse_args()
+# Torch's threads stay each on its core: left to the scheduler, two of them at times share one while the other idles, torch
+# looks several times as slow as it is, and the ratios flatter. It also puts this thread on a single core, which a program
+# that is started from here would inherit: hence CORES.
+CORES = os.sched_getaffinity(0)
+os.environ["OMP_NUM_THREADS"] = str(args.threads)
+os.environ["OMP_PROC_BIND"] = "close"
+import torch  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests/peers"))
+from op_cases import Draw  # noqa: E402
+from op_process import Refused, Suiren  # noqa: E402
+from table import TABLE  # noqa: E402
+
 torch.set_num_threads(args.threads)
 LIMIT = {True: 1.2, False: 3.0}  # by Row.memory
 
@@ -96,7 +102,7 @@ class Timed:
 
 
 def measure():
-    suiren = Suiren(args.runner, args.threads)
+    suiren = Suiren(args.runner, args.threads, CORES)
     names = suiren.ask({"ops": True})["ops"]
     calls = [(op, variant) for op, row in TABLE.items() for variant in row.large
              if op in names and (not args.op or op in args.op)]

@@ -1,6 +1,7 @@
 """suiren's side of the comparisons: one process of peer_op_runner that runs any op on tensors of torch."""
 import json
 import math
+import os
 import subprocess
 
 import torch
@@ -24,8 +25,11 @@ class Refused(Exception):
 
 
 class Suiren:
-    def __init__(self, program, threads=2):
-        self.pipe = subprocess.Popen([program, str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, program, threads=2, cores=None):
+        """cores: those that it may run on; None: those of this thread."""
+        settle = cores and (lambda: os.sched_setaffinity(0, cores))
+        self.pipe = subprocess.Popen([program, str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     preexec_fn=settle)
 
     def close(self):
         self.pipe.stdin.close()
