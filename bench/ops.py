@@ -27,8 +27,8 @@ ap.add_argument("--threads", type=int, default=2)
 ap.add_argument("--forward", action="store_true", help="without backward")
 ap.add_argument("--name", help="of the file of results")
 args = ap.parse_args()
-# Torch's threads stay each on its core: left to the scheduler, two of them at times share one while the other idles, torch
-# looks several times as slow as it is, and the ratios flatter. It also puts this thread on a single core, which a program
+# The threads of both sides stay each on its core (ours: op_runner.cpp). Left to the scheduler, two of them at times share
+# one, and their side looks several times as slow as it is. Torch puts this thread, too, on a single core, which a program
 # that is started from here would inherit: hence CORES.
 CORES = os.sched_getaffinity(0)
 os.environ["OMP_NUM_THREADS"] = str(args.threads)

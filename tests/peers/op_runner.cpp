@@ -11,6 +11,8 @@
 // times the last case again: {"microseconds": that of the fastest round, "rounds"}; {"ops"} asks for all
 // names.
 
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -126,6 +128,22 @@ void time(const Case& c, double seconds, bool backward) {
       {{"microseconds", *std::min_element(rounds.begin(), rounds.end()) * 1e6}, {"rounds", rounds.size()}});
 }
 
+/// Each thread on a core of its own, as those of the peer: the scheduler, left alone, at times puts two on
+/// one while other work runs.
+void bind_threads() {
+  cpu_set_t all;
+  SR_CHECK(sched_getaffinity(0, sizeof all, &all) == 0, "the cores of this process cannot be read");
+  std::vector<size_t> cores;
+  for (size_t i = 0; i < CPU_SETSIZE; ++i)
+    if (CPU_ISSET(i, &all)) cores.push_back(i);
+  parallel_region([&](int thread, int) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cores[static_cast<size_t>(thread) % cores.size()], &one);
+    sched_setaffinity(0, sizeof one, &one);
+  });
+}
+
 std::vector<std::string> names() {
   std::vector<std::string> list;
   for (const OpInfo* op : all_ops()) list.push_back(op->name);
@@ -137,6 +155,7 @@ std::vector<std::string> names() {
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   if (argc > 1) set_thread_count(std::atoi(argv[1]));
+  bind_threads();
   Case last;
   for (std::string line; std::getline(std::cin, line);) {
     try {
