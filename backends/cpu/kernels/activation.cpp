@@ -52,6 +52,14 @@ void activation_row(const float* x, float* y, int64_t n, float a, float b) {
   for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(apply<F>(in(x), va, vb), y); });
 }
 
+void leaky_slope_row(const float* g, const float* x, float* y, int64_t n, float slope) {
+  const V s = set(slope), zero = hn::Zero(F32());
+  for_vectors(n, [=](auto in, auto out) SUIREN_STEP {
+    const V v = in(g);
+    out(hn::IfThenElse(hn::Gt(in(x), zero), v, hn::Mul(v, s)), y);
+  });
+}
+
 void glu_row(const float* a, const float* b, float* y, int64_t n) {
   for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Mul(in(a), sigmoid(in(b))), y); });
 }
@@ -83,6 +91,24 @@ void run(const Call& c, double a, double b) {
 }
 
 void leaky_relu(const Call& c, void*) { run<kLeakyRelu>(c, c.attr_f64(0), 0); }
+// Inputs g, x.
+void leaky_relu_backward(const Call& c, void*) {
+  const double slope = c.attr_f64(0);
+  if (computes_in_f32(dtype_of_operand(c.in(0).dtype()))) {
+    const auto row = SUIREN_PICK(leaky_slope_row);
+    return pairs_through_f32(c, kGrainCheap, [=](const float* g, const float* x, float* y, int64_t n) {
+      row(g, x, y, n, static_cast<float>(slope));
+    });
+  }
+  Walk({c.out(0), c.in(0), c.in(1)}, {8, 8, 8})
+      .run(kGrainCheap, [=](int64_t n, char* const* p, const int64_t* s) {
+        auto* y = reinterpret_cast<double*>(p[0]);
+        for (int64_t i = 0; i < n; ++i) {
+          const double g = *reinterpret_cast<const double*>(p[1] + i * s[1]);
+          y[i] = *reinterpret_cast<const double*>(p[2] + i * s[2]) > 0 ? g : slope * g;
+        }
+      });
+}
 void elu(const Call& c, void*) { run<kElu>(c, c.attr_f64(0), 1); }
 void celu(const Call& c, void*) { run<kElu>(c, c.attr_f64(0), c.attr_f64(0)); }
 void softplus(const Call& c, void*) { run<kSoftplus>(c, c.attr_f64(0), c.attr_f64(1)); }
@@ -107,6 +133,7 @@ Reason accepts_glu(const Call& c) { return c.in(0).dtype() == SR_F32 ? row_major
 
 constexpr Kernel kKernels[] = {
     {"leaky_relu", "elementwise", 10, nullptr, nullptr, leaky_relu},
+    {"leaky_relu_backward", "elementwise", 10, nullptr, nullptr, leaky_relu_backward},
     {"elu", "elementwise", 10, nullptr, nullptr, elu},
     {"celu", "elementwise", 10, nullptr, nullptr, celu},
     {"softplus", "elementwise", 10, nullptr, nullptr, softplus},

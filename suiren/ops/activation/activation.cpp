@@ -20,7 +20,7 @@ Tensor number(double value, const Tensor& beside) { return full({}, value, besid
 Tensor positive(const Tensor& x) { return gt(x.detach(), number(0, x)); }
 Tensor negative_part(const Tensor& x) { return -relu(-x); }
 
-// What the rows share. A row states its attributes, value(attrs, x) and slope(attrs, x).
+// What the rows share. A row states its attributes, value(attrs, x) and slope(attrs, x), or a vjp of its own.
 template <class Row, class A>
 struct Activation {
   using Attrs = A;
@@ -55,13 +55,38 @@ struct AlphaAttrs {
 struct LeakyReluAttrs {
   double slope;
 };
+struct LeakyReluBackward {
+  static constexpr OpName name = "leaky_relu_backward";
+  static constexpr const char* doc = "dx = x > 0 ? g : slope g";
+  using Attrs = LeakyReluAttrs;
+  static constexpr auto fields = std::tuple{field("slope", &Attrs::slope)};
+  static constexpr DTypes dtypes = kFloating;
+  static Specs infer(const Attrs&, const TensorSpec& g, const TensorSpec& x) {
+    check_dtype(dtypes, "g", g);
+    check_same_dtype("g", g, "x", x);
+    check_same_shape("g", g, "x", x);
+    return {x};
+  }
+  static Tensor decompose(const Attrs& a, const Tensor& g, const Tensor& x) {
+    return where(positive(x), g, g * number(a.slope, g));
+  }
+  static Samples samples() {
+    Samples all;
+    for (const double slope : {0.01, 0.0, -0.5})
+      for (const Shape& s : {Shape{}, Shape{37}, Shape{2, 3, 4}, Shape{0, 3}})
+        all.push_back(sample(Attrs{slope}, {real(s), real(s, -4, 4)}));
+    all.push_back(bad(Attrs{0.1}, {real({2}), real({3})}, "g has shape [2], x has shape [3]"));
+    all.push_back(bad(Attrs{0.1}, {boolean({2}), boolean({2})}, "g is bool, expected a floating type"));
+    return all;
+  }
+};
 struct LeakyRelu : Activation<LeakyRelu, LeakyReluAttrs> {
   static constexpr OpName name = "leaky_relu";
   static constexpr const char* doc = "y = x > 0 ? x : slope x";
   static constexpr auto fields = std::tuple{field("slope", &Attrs::slope)};
   static Wide value(const Attrs& a, Wide x) { return x > 0 ? x : a.slope * x; }
-  static Tensor slope(const Attrs& a, const Tensor& x) {
-    return where(positive(x), number(1, x), number(a.slope, x));
+  static Grads vjp(const Attrs& a, const Vjp& c) {
+    return {dispatch<LeakyReluBackward>(a, c.grad(), c.in(0))};
   }
   static Samples samples() { return samples_of({{0.01}, {0}, {-0.5}}); }
 };
@@ -203,8 +228,9 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
 Tensor glu(const Tensor& x, int64_t axis) { return dispatch<Glu>({normalize_axis(axis, x.rank())}, x); }
 
 OpList ops_activation() {
-  return {&op_info<LeakyRelu>(), &op_info<Elu>(),   &op_info<Celu>(),
-          &op_info<Softplus>(),  &op_info<Prelu>(), &op_info<Glu>()};
+  return {&op_info<LeakyRelu>(), &op_info<LeakyReluBackward>(), &op_info<Elu>(),
+          &op_info<Celu>(),      &op_info<Softplus>(),          &op_info<Prelu>(),
+          &op_info<Glu>()};
 }
 
 }  // namespace suiren

@@ -4,6 +4,7 @@
 #include "suiren/ops/common.h"
 #include "suiren/ops/full/full.h"
 #include "suiren/ops/gather/index.h"
+#include "suiren/ops/scatter/scatter.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren {
@@ -104,6 +105,7 @@ struct IndexSelect {
   using Attrs = AxisAttrs;
   static constexpr auto fields = kAxisFields;
   static constexpr DTypes dtypes = kAnyType;
+  static constexpr uint32_t saved_inputs = 0b10;
   static Specs infer(const Attrs& a, const TensorSpec& x, const TensorSpec& index) {
     check_axis(a.axis, x);
     check_index(index);
@@ -117,6 +119,11 @@ struct IndexSelect {
     for (int d = 0; d < x.rank(); ++d) column.push_back(d == a.axis ? index.numel() : 1);
     shape[static_cast<int>(a.axis)] = index.numel();
     return gather(x, a.axis, broadcast_to(reshape(index, column), shape));
+  }
+  static Grads vjp(const Attrs& a, const Vjp& c) {
+    const Tensor& g = c.grad();
+    return {index_add(broadcast_to(zeros({}, g.dtype(), g.device()), c.in_spec(0).shape), a.axis, c.in(1), g),
+            Tensor()};
   }
   static Samples samples() {
     return {

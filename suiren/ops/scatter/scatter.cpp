@@ -60,6 +60,13 @@ struct ScatterBase {
   }
 };
 
+// Which entries of an index are the last of those that lead to one place of a tensor with `shape`.
+Tensor stays(int64_t axis, const Tensor& index, const Shape& shape) {
+  const Tensor place =
+      reshape(arange(0, static_cast<double>(index.numel()), 1, kI64, index.device()), index.shape());
+  return eq(gather(scatter(zeros(shape, kI64, index.device()), axis, index, place), axis, index), place);
+}
+
 struct Scatter : ScatterBase<Scatter> {
   static constexpr OpName name = "scatter";
   static constexpr const char* doc =
@@ -69,13 +76,9 @@ struct Scatter : ScatterBase<Scatter> {
   static Wide meet(Wide, Wide src) { return src; }
   static Grads vjp(const Attrs& a, const Vjp& c) {
     const Tensor &g = c.grad(), index = c.in(1);
-    const Tensor place =
-        reshape(arange(0, static_cast<double>(index.numel()), 1, kI64, g.device()), index.shape());
-    const Tensor last =
-        gather(scatter(zeros(g.shape(), kI64, g.device()), a.axis, index, place), a.axis, index);
     const Tensor none = zeros(index.shape(), g.dtype(), g.device());
     return {scatter(g, a.axis, index, none), Tensor(),
-            c.needs(2) ? where(eq(last, place), gather(g, a.axis, index), none) : Tensor()};
+            c.needs(2) ? where(stays(a.axis, index, g.shape()), gather(g, a.axis, index), none) : Tensor()};
   }
 };
 
@@ -158,8 +161,12 @@ struct IndexAdd : IndexBase<IndexAdd> {
   static constexpr OpName name = "index_add";
   static constexpr const char* doc = "y = x, then y[..., index[i], ...] += src[..., i, ...] along axis";
   static constexpr DTypes dtypes = kNumbers;
+  static constexpr uint32_t saved_inputs = 0b10;
   static Tensor decompose(const Attrs& a, const Tensor& x, const Tensor& index, const Tensor& src) {
     return scatter_add(x, a.axis, for_each_element(index, a.axis, src.shape()), src);
+  }
+  static Grads vjp(const Attrs& a, const Vjp& c) {
+    return {c.grad(), Tensor(), c.needs(2) ? index_select(c.grad(), a.axis, c.in(1)) : Tensor()};
   }
 };
 
@@ -168,8 +175,19 @@ struct IndexCopy : IndexBase<IndexCopy> {
   static constexpr const char* doc =
       "y = x, then y[..., index[i], ...] = src[..., i, ...] along axis; the last of several stays";
   static constexpr DTypes dtypes = kAnyType;
+  static constexpr uint32_t saved_inputs = 0b10;
   static Tensor decompose(const Attrs& a, const Tensor& x, const Tensor& index, const Tensor& src) {
     return scatter(x, a.axis, for_each_element(index, a.axis, src.shape()), src);
+  }
+  static Grads vjp(const Attrs& a, const Vjp& c) {
+    const Tensor &g = c.grad(), index = c.in(1);
+    const Tensor none = zeros(c.in_spec(2).shape, g.dtype(), g.device());
+    Tensor dsrc;
+    if (c.needs(2)) {
+      const Tensor last = stays(0, index, {g.dim(static_cast<int>(a.axis))});
+      dsrc = where(for_each_element(last, a.axis, none.shape()), index_select(g, a.axis, index), none);
+    }
+    return {index_copy(g, a.axis, index, none), Tensor(), dsrc};
   }
 };
 

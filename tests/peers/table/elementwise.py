@@ -42,7 +42,8 @@ moved("clamp", lambda x, low, high: x.clamp(low, high),
 moved("logical_not", torch.logical_not, truths(1), **NO)
 moved("bitwise_not", torch.bitwise_not, integers(1), **NO)
 moved("copy", lambda x: x.clone(), unary())
-moved("cast", lambda x, dtype: x.to(DTYPES[dtype]), unary(-9, 9, dtype=lambda d: d.choice(["f32", "f64", "i64", "i32"])))
+moved("cast", lambda x, dtype: x.to(DTYPES[dtype]), (unary(-9, 9, dtype=lambda d: d.choice(["f32", "f64", "i64", "i32"]))[0],
+       {dtype: unary(-9, 9, dtype=dtype)[1] for dtype in ("f64", "i32")}))
 
 
 for name in "add", "sub", "mul", "maximum", "minimum":
