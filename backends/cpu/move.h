@@ -2,6 +2,7 @@
 // Elements moved from one strided operand to another, and rows of bytes. Defined with the kernel of `copy`.
 
 #include <initializer_list>
+#include <span>
 
 #include "backends/cpu/kernel_list.h"
 #include "suiren/base/shape.h"
@@ -16,6 +17,13 @@ void move_runs(int64_t count, int64_t bytes, char* to, int64_t to_step, const ch
 
 /// Zeros over `bytes` of memory.
 void clear(char* to, int64_t bytes);
+
+inline Shape shape_of(const Operand& x) {
+  return Shape(std::span<const int64_t>(x.dims(), static_cast<size_t>(x.rank())));
+}
+inline Strides strides_of(const Operand& x) {
+  return Strides(std::span<const int64_t>(x.strides(), static_cast<size_t>(x.rank())));
+}
 
 /// The memory of an operand under another shape and strides, `offset` elements from its first one.
 class Restrided {

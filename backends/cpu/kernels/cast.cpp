@@ -1,11 +1,30 @@
 // Every dtype to every dtype, any layout.
 
+#include <algorithm>
+#include <type_traits>
+
 #include "backends/cpu/convert.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/walk.h"
 
 namespace suiren::cpu {
 namespace {
+
+// To integers: runs of values that an int32_t holds take the processor's conversion, which vectors have.
+template <class To, class From>
+void whole_row(const From* x, To* y, int64_t n) {
+  constexpr int64_t kRun = 64;
+  constexpr From kLimit = 2147483648;
+  for (int64_t i = 0; i < n; i += kRun) {
+    const int64_t part = std::min(kRun, n - i);
+    int within = 1;
+    for (int64_t j = 0; j < part; ++j) within &= (x[i + j] > -kLimit) & (x[i + j] < kLimit);
+    if (within)
+      for (int64_t j = 0; j < part; ++j) y[i + j] = static_cast<To>(static_cast<int32_t>(x[i + j]));
+    else
+      for (int64_t j = 0; j < part; ++j) y[i + j] = convert<To>(x[i + j]);
+  }
+}
 
 template <class To, class From>
 void cast_row(int64_t n, char* const* p, const int64_t* s) {
@@ -14,8 +33,12 @@ void cast_row(int64_t n, char* const* p, const int64_t* s) {
   const int64_t step = s[1] / static_cast<int64_t>(sizeof(From));
   constexpr bool vectors =
       (is_half<From> && std::is_same_v<To, float>) || (is_half<To> && std::is_same_v<From, float>);
+  constexpr bool whole =
+      std::is_floating_point_v<From> && std::is_integral_v<To> && !std::is_same_v<To, bool>;
   if constexpr (vectors)
     if (step == 1) return convert_row(x, y, n);
+  if constexpr (whole)
+    if (step == 1) return whole_row(x, y, n);
   if (step == 1)
     for (int64_t i = 0; i < n; ++i) y[i] = convert<To>(x[i]);
   else

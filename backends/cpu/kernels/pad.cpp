@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/cpu/convert.h"
+#include "backends/cpu/move.h"
 #include "backends/cpu/resample.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/walk.h"
@@ -33,38 +34,63 @@ std::vector<int64_t> sources(const Call& c, int d, int rank, int64_t inner, int6
   return from;
 }
 
+// The innermost dimension: which elements of x come before it, and which behind.
+struct Edges {
+  int64_t before, inner, padded;
+  std::vector<int64_t> from;
+};
+
+template <class T>
+void pad_row(const Edges& e, const T* x, T* y, T value) {
+  if (!x) {
+    std::fill_n(y, e.padded, value);
+    return;
+  }
+  const auto edge = [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t s = e.from[static_cast<size_t>(p)];
+      y[p] = s < 0 ? value : x[s];
+    }
+  };
+  edge(0, e.before);
+  if (e.inner > 0) std::memcpy(y + e.before, x, static_cast<size_t>(e.inner) * sizeof(T));
+  edge(e.before + e.inner, e.padded);
+}
+
+// Rows in blocks: those of one index of all dimensions but the last two.
 template <class T>
 void pad_rows(const Call& c, T value) {
   const Operand x = c.in(0), y = c.out(0);
   const int rank = x.rank();
   std::vector<std::vector<int64_t>> table;
   for (int d = 0; d < rank; ++d) table.push_back(sources(c, d, rank, x.dim(d), y.dim(d)));
-  const std::vector<int64_t>& inner = table.back();
-  const int64_t width = y.dim(-1), in_width = x.dim(-1);
-  const int64_t before = c.attr_list_size(0) > 0 ? c.attr_list(0)[c.attr_list_size(0) - 1] : 0;
+  const Edges edges{c.attr_list_size(0) > 0 ? c.attr_list(0)[c.attr_list_size(0) - 1] : 0, x.dim(-1),
+                    y.dim(-1), table.back()};
+  const std::vector<int64_t> lines =
+      rank > 1 ? table[static_cast<size_t>(rank) - 2] : std::vector<int64_t>{0};
+  const int64_t in_lines = rank > 1 ? x.dim(-2) : 1, out_lines = static_cast<int64_t>(lines.size());
+  // The block of x that block `rest` of y shows; -1: the constant.
+  const auto block_of = [&](int64_t rest) {
+    int64_t at = 0, step = 1;
+    for (int d = rank - 3; d >= 0 && at >= 0; --d) {
+      const int64_t s = table[static_cast<size_t>(d)][static_cast<size_t>(rest % y.dim(d))];
+      at = s < 0 ? -1 : at + s * step;
+      rest /= y.dim(d), step *= x.dim(d);
+    }
+    return at;
+  };
   const T* from = x.data<T>();
   T* to = y.data<T>();
+  const int64_t width = edges.padded;
   parallel_for(y.numel() / width, std::max<int64_t>(1, kGrainCheap / width), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      int64_t rest = row, at = 0, step = 1;
-      for (int d = rank - 2; d >= 0 && at >= 0; --d) {
-        const int64_t s = table[static_cast<size_t>(d)][static_cast<size_t>(rest % y.dim(d))];
-        at = s < 0 ? -1 : at + s * step;
-        rest /= y.dim(d), step *= x.dim(d);
+    for (int64_t row = begin; row < end;) {
+      const int64_t block = block_of(row / out_lines), first = row % out_lines,
+                    last = std::min(out_lines, first + end - row);
+      for (int64_t p = first; p < last; ++p, ++row) {
+        const int64_t s = block < 0 ? -1 : lines[static_cast<size_t>(p)];
+        pad_row(edges, s < 0 ? nullptr : from + (block * in_lines + s) * edges.inner, to + row * width,
+                value);
       }
-      T* out = to + row * width;
-      if (at < 0) {
-        std::fill_n(out, width, value);
-        continue;
-      }
-      const T* line = from + at * in_width;
-      const auto edge = [&](int64_t p) {
-        const int64_t s = inner[static_cast<size_t>(p)];
-        out[p] = s < 0 ? value : line[s];
-      };
-      for (int64_t p = 0; p < before; ++p) edge(p);
-      if (in_width > 0) std::memcpy(out + before, line, static_cast<size_t>(in_width) * sizeof(T));
-      for (int64_t p = before + in_width; p < width; ++p) edge(p);
     }
   });
 }
@@ -80,11 +106,10 @@ void pad(const Call& c, void*) {
 void pad_backward(const Call& c, void*) {
   const Operand g = c.in(0), dx = c.out(0);
   const int count = c.attr_list_size(0), lead = g.rank() - count;
-  if (count == 0) {  // nothing was added
-    if (g.numel() > 0)
-      std::memcpy(dx.data<char>(), g.data<char>(),
-                  static_cast<size_t>(g.numel() * dtype_of_operand(g.dtype()).size()));
-    return;
+  if (count == 0 || c.attr_i64(2) == 0) {  // a part of g
+    int64_t offset = 0;
+    for (int d = 0; d < count; ++d) offset += c.attr_list(0)[d] * g.stride(lead + d);
+    return move(dx, Restrided(g, shape_of(dx), strides_of(g), offset).operand());
   }
   std::vector<AxisMap> maps;
   for (int d = lead; d < g.rank(); ++d) {

@@ -12,12 +12,6 @@
 namespace suiren::cpu {
 namespace {
 
-Shape shape_of(const Operand& x) {
-  return Shape(std::span<const int64_t>(x.dims(), static_cast<size_t>(x.rank())));
-}
-Strides strides_of(const Operand& x) {
-  return Strides(std::span<const int64_t>(x.strides(), static_cast<size_t>(x.rank())));
-}
 int64_t item(const Operand& x) { return dtype_of_operand(x.dtype()).size(); }
 
 // Attribute: axes. x is read backwards along them.
@@ -34,12 +28,28 @@ void flip(const Call& c, void*) {
   move(c.out(0), Restrided(x, shape_of(x), strides, offset).operand());
 }
 
-// Attributes: shift, axis. Two moves: what stays ahead of the wrap and what comes around.
+// Lines of `line` bytes, each with its last `back` bytes in front.
+void roll_lines(int64_t lines, int64_t line, int64_t back, const char* from, char* to) {
+  parallel_for(lines, std::max<int64_t>(1, 4 * kGrainCheap / line), [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin * line; at < end * line; at += line) {
+      std::memcpy(to + at, from + at + line - back, static_cast<size_t>(back));
+      std::memcpy(to + at + back, from + at, static_cast<size_t>(line - back));
+    }
+  });
+}
+
+// Attributes: shift, axis. Many lines are moved one by one, else in two moves: what stays ahead of the wrap
+// and what comes around.
 void roll(const Call& c, void*) {
   const Operand x = c.in(0), y = c.out(0);
   if (x.numel() == 0) return;
   const int axis = static_cast<int>(c.attr_i64(1));
   const int64_t n = x.dim(axis), shift = (c.attr_i64(0) % n + n) % n;
+  int64_t lines = 1;
+  for (int d = 0; d < axis; ++d) lines *= x.dim(d);
+  const int64_t line = x.numel() / lines * item(x);
+  if (lines >= 16 && x.contiguous())
+    return roll_lines(lines, line, line / n * shift, x.data<char>(), y.data<char>());
   const auto part = [&](int64_t from, int64_t to, int64_t count) {
     if (count == 0) return;
     Shape shape = shape_of(x);

@@ -158,10 +158,11 @@ void segment_mean(const Call& c, void*) {
         clear(y.data<char>(), n * static_cast<int64_t>(sizeof(T)));
       }
       meet_entries<Add, true>(indexed, sum, from);
-      parallel_for(n, kGrainCheap, [&](int64_t b, int64_t e) {
-        for (int64_t i = b; i < e; ++i)
-          to[i] = convert<T>(sum[i] /
-                             static_cast<Sum>(std::max<int64_t>(1, counts[static_cast<size_t>(i / row)])));
+      parallel_for(y.dim(0), std::max<int64_t>(1, kGrainCheap / row), [&](int64_t b, int64_t e) {
+        for (int64_t s = b; s < e; ++s) {
+          const auto count = static_cast<Sum>(std::max<int64_t>(1, counts[static_cast<size_t>(s)]));
+          for (int64_t i = s * row; i < (s + 1) * row; ++i) to[i] = convert<T>(sum[i] / count);
+        }
       });
     }
   });
