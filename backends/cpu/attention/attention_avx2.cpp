@@ -3,6 +3,7 @@
 #include "backends/cpu/attention/kernels.h"
 
 #if defined(__x86_64__)
+#include <hwy/base.h>
 #include <immintrin.h>
 
 #include <array>
@@ -12,7 +13,7 @@
 #include "backends/cpu/gemm/gemm.h"
 #include "backends/cpu/gemm/kernels.h"
 
-#pragma GCC target("avx2,fma")
+HWY_PUSH_ATTRIBUTES("avx2,fma")
 
 namespace suiren::cpu::avx2 {
 namespace {
@@ -29,4 +30,6 @@ constexpr int kMr = 6;
 const AttentionKernels attention = {Forward::scratch, Backward::scratch, forward, backward};
 
 }  // namespace suiren::cpu::avx2
+
+HWY_POP_ATTRIBUTES
 #endif

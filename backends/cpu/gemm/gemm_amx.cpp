@@ -5,6 +5,7 @@
 #include "backends/cpu/gemm/kernels.h"
 
 #if defined(__x86_64__)
+#include <hwy/base.h>
 #include <immintrin.h>
 
 #include <array>
@@ -12,7 +13,7 @@
 
 #include "backends/cpu/tiles.h"
 
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512bf16,avx2,fma,amx-tile,amx-bf16")
+HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512bf16,avx2,fma,amx-tile,amx-bf16")
 
 namespace suiren::cpu::amx {
 namespace {
@@ -111,4 +112,6 @@ const GemmKernels<Bf16Pair> gemm_bf16 = {
     pack_tiles, pack_columns, nullptr, enter, leave};
 
 }  // namespace suiren::cpu::amx
+
+HWY_POP_ATTRIBUTES
 #endif

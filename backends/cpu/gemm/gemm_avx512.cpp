@@ -3,6 +3,7 @@
 #include "backends/cpu/gemm/kernels.h"
 
 #if defined(__x86_64__)
+#include <hwy/base.h>
 #include <immintrin.h>
 
 #include <array>
@@ -10,7 +11,7 @@
 
 #include "backends/cpu/gemm/gemm.h"
 
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma")
+HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma")
 
 namespace suiren::cpu::avx512 {
 namespace {
@@ -24,4 +25,6 @@ const GemmKernels<float> gemm_f32 = make_kernels<float>();
 const GemmKernels<double> gemm_f64 = make_kernels<double>();
 
 }  // namespace suiren::cpu::avx512
+
+HWY_POP_ATTRIBUTES
 #endif

@@ -3,12 +3,13 @@
 #include "backends/cpu/gemm/kernels.h"
 
 #if defined(__x86_64__)
+#include <hwy/base.h>
 #include <immintrin.h>
 
 #include <array>
 #include <utility>
 
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512bf16,avx2,fma")
+HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512bf16,avx2,fma")
 
 namespace suiren::cpu::avx512_bf16 {
 namespace {
@@ -38,4 +39,6 @@ struct RegisterTile<Bf16Pair> {
 const GemmKernels<Bf16Pair> gemm_bf16 = make_kernels<Bf16Pair>();
 
 }  // namespace suiren::cpu::avx512_bf16
+
+HWY_POP_ATTRIBUTES
 #endif
