@@ -16,9 +16,9 @@ namespace {
 
 constexpr int64_t kBlock = 32;
 
-// y -= factor x; vectors even at -O2, for these rows are most of a small matrix's work.
+// y -= factor x: most of a small matrix's work.
 template <class T>
-__attribute__((optimize("O3"))) void subtract(T* __restrict y, const T* __restrict x, T factor, int64_t n) {
+void subtract(T* __restrict y, const T* __restrict x, T factor, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] -= factor * x[i];
 }
 
