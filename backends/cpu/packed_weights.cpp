@@ -26,6 +26,7 @@ struct Entry {
 struct Cache {
   std::mutex mutex;
   std::unordered_map<sr_memory, std::vector<Entry>> entries;
+  int64_t bytes = 0;
   std::atomic<int64_t> memories{0};  // so that freeing unpacked memory takes no lock
 };
 Cache& cache() {
@@ -40,7 +41,7 @@ std::shared_ptr<const PackedB> pack(const abi::Operand& b, const Place& p) {
 
 }  // namespace
 
-std::shared_ptr<const PackedB> packed_weight(const abi::Operand& b) {
+std::shared_ptr<const PackedB> packed_weight(const abi::Operand& b, int64_t rows) {
   const Place place{b.byte_offset(), b.dtype(), b.dim(-2), b.dim(-1), b.stride(-2), b.stride(-1)};
   Cache& c = cache();
   std::lock_guard lock(c.mutex);
@@ -48,14 +49,17 @@ std::shared_ptr<const PackedB> packed_weight(const abi::Operand& b) {
   c.memories = static_cast<int64_t>(c.entries.size());
   const auto found = std::find_if(list.begin(), list.end(), [&](const Entry& e) { return e.place == place; });
   if (found != list.end() && found->version == b.version()) return found->packed;
+  if (found == list.end() && rows >= kManyRows && c.bytes >= kPackedForManyRows) return nullptr;
   if (found != list.end()) found->packed = nullptr;  // give the memory back first
   auto packed = b.dtype() == SR_F32    ? pack<float>(b, place)
                 : b.dtype() == SR_BF16 ? pack<bfloat16>(b, place)
                                        : pack<float16>(b, place);
-  if (found != list.end())
+  if (found != list.end()) {
     *found = {place, b.version(), packed};
-  else
+  } else {
     list.push_back({place, b.version(), packed});
+    c.bytes += packed->bytes();
+  }
   return packed;
 }
 
@@ -63,17 +67,15 @@ void forget_packed(sr_memory memory) {
   Cache& c = cache();
   if (c.memories.load(std::memory_order_relaxed) == 0) return;
   std::lock_guard lock(c.mutex);
-  c.entries.erase(memory);
+  if (const auto gone = c.entries.extract(memory))
+    for (const Entry& e : gone.mapped()) c.bytes -= e.packed->bytes();
   c.memories = static_cast<int64_t>(c.entries.size());
 }
 
 int64_t packed_bytes() {
   Cache& c = cache();
   std::lock_guard lock(c.mutex);
-  int64_t bytes = 0;
-  for (const auto& [memory, list] : c.entries)
-    for (const Entry& e : list) bytes += e.packed ? e.packed->bytes() : 0;
-  return bytes;
+  return c.bytes;
 }
 
 }  // namespace suiren::cpu

@@ -1,6 +1,7 @@
 #include "backends/cpu/stage.h"
 
 #include "backends/cpu/simd/targets.h"
+#include "suiren/base/threads.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/stage.cpp"
@@ -122,6 +123,19 @@ void unstage(DType dtype, const float* from, char* to, int64_t stride, int64_t n
     unstage_as<bfloat16>(from, to, stride, n);
   else
     unstage_as<float16>(from, to, stride, n);
+}
+
+void add_narrow(DType dtype, const char* x, float* sum, int64_t n) {
+  constexpr int64_t kGrain = 32768;
+  const auto add = SUIREN_PICK(add_row);
+  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+    float buffer[kStage];
+    for (int64_t i = begin; i < end; i += kStage) {
+      const int64_t count = std::min(kStage, end - i);
+      stage(dtype, x + i * dtype.size(), dtype.size(), buffer, count);
+      add(buffer, sum + i, count);
+    }
+  });
 }
 
 }  // namespace suiren::cpu

@@ -22,6 +22,10 @@ void convert_row(const float* x, float16* y, int64_t n);
 void stage(DType dtype, const char* from, int64_t stride, float* to, int64_t n);
 void unstage(DType dtype, const float* from, char* to, int64_t stride, int64_t n);
 
+/// sum[i] += x[i] for n bf16 or f16 numbers in memory order, on all threads: gradients kept wider than they
+/// are made.
+void add_narrow(DType dtype, const char* x, float* sum, int64_t n);
+
 /// A contiguous f32 row is used where it lies; everything else passes through `buffer`.
 inline const float* staged(DType dtype, const char* from, int64_t stride, float* buffer, int64_t n) {
   if (dtype == kF32 && (stride == 4 || n == 1)) return reinterpret_cast<const float*>(from);

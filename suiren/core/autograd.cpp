@@ -1,6 +1,7 @@
 #include "suiren/core/autograd.h"
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 #include "suiren/core/dispatch.h"
@@ -14,15 +15,52 @@ std::atomic<uint64_t> next_sequence{1};
 
 struct State {
   std::vector<Tensor> grads;  // one for each output; undefined until something arrives
-  bool needed = false;        // an input of the pass can be reached from here
+  int consumers = 0;
+  bool needed = false;  // an input of the pass can be reached from here
 };
 using States = std::unordered_map<Node*, State>;
+
+}  // namespace
+
+/// The sums of accumulate_gradients, during one pass.
+class GradientSums {
+ public:
+  GradientSums(const States& states, const Tensors& leaves, const Tensors& sums) : states_(states) {
+    for (size_t i = 0; i < leaves.size(); ++i) {
+      const auto [at, first] = of_leaf_.try_emplace(leaves[i].node().get(), sums[i]);
+      if (!first) at->second = Tensor();  // asked for twice
+    }
+  }
+  /// The sum of what flows along an edge that alone leads to a leaf, straight or through views that hold all
+  /// its elements: with a second consumer the gradients are added to each other first, as in any other pass.
+  Tensor find(const Edge& e) const {
+    const auto state = states_.find(e.node.get());
+    if (state == states_.end() || state->second.consumers != 1) return {};
+    const Node& n = *e.node;
+    if (!n.op && !n.custom) {
+      const auto leaf = of_leaf_.find(e.node.get());
+      return leaf == of_leaf_.end() ? Tensor() : leaf->second;
+    }
+    if (!n.op || n.op->kind != OpKind::kView || n.edges.size() != 1 || !n.edges[0].node ||
+        n.in_specs[0].shape.numel() != n.out_specs[0].shape.numel())
+      return {};
+    const Tensor sum = find(n.edges[0]);
+    const auto view = sum.defined() ? n.op->view(n.attrs.get(), sum) : std::nullopt;
+    return view ? sum.alias(view->shape, view->strides, view->offset) : Tensor();
+  }
+
+ private:
+  const States& states_;
+  std::unordered_map<const Node*, Tensor> of_leaf_;
+};
+
+namespace {
 
 // Every node under the outputs, latest recorded first. A consumer is always recorded after its producer.
 std::vector<std::shared_ptr<Node>> nodes_under(const Tensors& outputs, States& states) {
   std::vector<std::shared_ptr<Node>> order, stack;
   const auto visit = [&](const std::shared_ptr<Node>& n) {
-    if (n && states.emplace(n.get(), State{std::vector<Tensor>(n->out_specs.size()), false}).second)
+    if (n && states.emplace(n.get(), State{std::vector<Tensor>(n->out_specs.size())}).second)
       stack.push_back(n);
   };
   for (const Tensor& t : outputs) visit(t.node());
@@ -30,7 +68,10 @@ std::vector<std::shared_ptr<Node>> nodes_under(const Tensors& outputs, States& s
     const std::shared_ptr<Node> n = stack.back();
     stack.pop_back();
     order.push_back(n);
-    for (const Edge& e : n->edges) visit(e.node);
+    for (const Edge& e : n->edges) {
+      visit(e.node);
+      if (e.node) ++states[e.node.get()].consumers;
+    }
   }
   std::sort(order.begin(), order.end(),
             [](const auto& a, const auto& b) { return a->sequence > b->sequence; });
@@ -51,12 +92,12 @@ void check_grad_shape(const Node& n, size_t input, const Tensor& g) {
 }
 
 // Calls the rule of one node and hands its gradients to the producers of its inputs.
-void propagate(Node& n, State& state, States& states) {
+void propagate(Node& n, State& state, States& states, const GradientSums* sums) {
   for (size_t o = 0; o < state.grads.size(); ++o)
     if (!state.grads[o].defined()) state.grads[o] = Tensor::zeros(n.out_specs[o]);
   SR_CHECK_AS(kInvalid, !n.released,
               "the graph was freed by an earlier backward pass; ask that pass for retain_graph");
-  const Grads grads = n.custom ? n.custom(state.grads) : n.op->vjp(n.attrs.get(), Vjp(n, state.grads));
+  const Grads grads = n.custom ? n.custom(state.grads) : n.op->vjp(n.attrs.get(), Vjp(n, state.grads, sums));
   SR_CHECK_AS(kInternal, grads.size() == n.edges.size(), "{} returned {} gradients for {} inputs",
               n.op ? n.op->name : "recompute", grads.size(), n.edges.size());
   for (size_t i = 0; i < grads.size(); ++i) {
@@ -94,9 +135,11 @@ void seed(const Tensors& outputs, const Tensors& output_grads, States& states) {
 
 // Runs the pass; calls done(i, gradient) for inputs[i] once its gradient is final (undefined: zero). With
 // `stop_at_inputs` inputs are taken as independent of each other: no gradient passes through one to another.
+// A rule may add to `sums`, one for each input, instead.
 template <class Done>
 void backward(const Tensors& outputs, const Tensors& inputs, const Tensors& output_grads,
-              GradientOptions options, Done done, bool stop_at_inputs = false) {
+              GradientOptions options, Done done, bool stop_at_inputs = false,
+              const Tensors* into = nullptr) {
   States states;
   const auto order = nodes_under(outputs, states);
   const GradMode mode(options.create_graph);
@@ -111,6 +154,8 @@ void backward(const Tensors& outputs, const Tensors& inputs, const Tensors& outp
     s.needed = targets.count(n->get()) > 0;
     for (const Edge& e : (*n)->edges) s.needed = s.needed || (e.node && states[e.node.get()].needed);
   }
+  std::optional<GradientSums> sums;
+  if (into) sums.emplace(states, inputs, *into);
   seed(outputs, output_grads, states);
   std::vector<bool> arrived(inputs.size(), false);
   for (const auto& n : order) {
@@ -128,7 +173,7 @@ void backward(const Tensors& outputs, const Tensors& inputs, const Tensors& outp
     const bool deeper = !stop && std::any_of(n->edges.begin(), n->edges.end(), [&](const Edge& e) {
       return e.node && states[e.node.get()].needed;
     });
-    if (deeper) propagate(*n, s, states);
+    if (deeper) propagate(*n, s, states, sums ? &*sums : nullptr);
     s.grads.clear();
     if (deeper && !options.retain_graph && !options.create_graph) {
       n->inputs.clear();
@@ -188,6 +233,7 @@ Tensor Vjp::out(int i) const {
 const TensorSpec& Vjp::in_spec(int i) const { return node_.in_specs[static_cast<size_t>(i)]; }
 int Vjp::inputs() const { return static_cast<int>(node_.in_specs.size()); }
 bool Vjp::needs(int i) const { return node_.edges[static_cast<size_t>(i)].node != nullptr; }
+Tensor Vjp::sum(int i) const { return sums_ ? sums_->find(node_.edges[static_cast<size_t>(i)]) : Tensor(); }
 
 Tensors gradients(const Tensors& outputs, const Tensors& inputs, const Tensors& output_grads,
                   GradientOptions options) {
@@ -215,7 +261,7 @@ Tensor own(const Tensor& g, const Tensors& sums) {
 void accumulate_gradients(const Tensor& output, const Tensors& inputs, Tensors& sums) {
   static const OpInfo& accumulate = find_op("accumulate");
   sums.resize(inputs.size());
-  backward({output}, inputs, {}, {}, [&](size_t i, const Tensor& g) {
+  const auto add = [&](size_t i, const Tensor& g) {
     if (!g.defined()) return;
     if (!sums[i].defined()) {
       sums[i] = own(g, sums);
@@ -224,7 +270,8 @@ void accumulate_gradients(const Tensor& output, const Tensors& inputs, Tensors& 
     const NoAttrs none;
     const Tensor in[] = {sums[i], g};
     run_op(accumulate, &none, in);
-  });
+  };
+  backward({output}, inputs, {}, {}, add, false, &sums);
 }
 
 Tensors replay_gradients(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs,

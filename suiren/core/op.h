@@ -71,17 +71,22 @@ struct AttrValue {
 /// A gradient is never undefined here: an output that nobody used gets zeros.
 class Vjp {
  public:
-  Vjp(class Node& node, std::span<const Tensor> grads) : node_(node), grads_(grads) {}
+  Vjp(class Node& node, std::span<const Tensor> grads, const class GradientSums* sums = nullptr)
+      : node_(node), grads_(grads), sums_(sums) {}
   const Tensor& grad(int output = 0) const { return grads_[static_cast<size_t>(output)]; }
   Tensor in(int i) const;   ///< Error{kInternal} unless `saved_inputs` has bit i
   Tensor out(int i) const;  ///< Error{kInternal} unless `saved_outputs` has bit i
   const TensorSpec& in_spec(int i) const;
   int inputs() const;
   bool needs(int i) const;  ///< false: the gradient of input i would be thrown away
+  /// Where the gradient of input i is summed over backward passes, in the shape of that input, when the rule
+  /// may add to it in place and return none; its dtype may be wider. Undefined: return the gradient.
+  Tensor sum(int i) const;
 
  private:
   class Node& node_;
   std::span<const Tensor> grads_;
+  const class GradientSums* sums_;
 };
 
 enum class OpKind { kPrimitive, kComposite, kView };

@@ -75,6 +75,7 @@ const std::unordered_map<std::string_view, FlopRule>& flop_rules() {
   static const std::unordered_map<std::string_view, FlopRule> rules{
       {"matmul", [](const Call& c) { return 2 * count(c.out[0]) * dim(c.in[0], -1); }},
       {"matmul_sum", [](const Call& c) { return 2 * count(c.in[0]) * dim(c.in[1], -1); }},
+      {"matmul_accumulate", [](const Call& c) { return 2 * count(c.in[1]) * dim(c.in[2], -1); }},
       {"bilinear",  // weight [O, I, J] with b, then with a
        [](const Call& c) { return 2 * count(c.out[0]) * dim(c.in[0], -1) * (dim(c.in[1], -1) + 1); }},
       {"conv", [](const Call& c) { return 2 * count(c.out[0]) * count(c.in[1]) / dim(c.in[1], 0); }},

@@ -1,5 +1,8 @@
 #include "suiren/train/planner.h"
 
+#include <algorithm>
+
+#include "backends/cpu/packed_weights.h"
 #include "suiren/base/cpu.h"
 #include "suiren/base/error.h"
 #include "suiren/base/threads.h"
@@ -17,9 +20,10 @@ MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimi
   const int64_t layer = 4 * c.hidden_size + 3 * q + 3 * kv + 3 * c.intermediate_size;
   MemoryPlan p;
   p.weights = n * f32;
-  p.gradients = (1 + together) * n * f32;  // the sums, and those of the sequences in flight
+  p.gradients = (together > 1 ? 1 + together : 1) * n * f32;  // the sums, and those of sequences side by side
   p.optimizer = optimizer_states * n * f32;
   p.packed = 2 * n * f32;
+  if (T >= cpu::kManyRows) p.packed = std::min(p.packed, cpu::kPackedForManyRows);
   p.activations = ((c.num_hidden_layers + 1) * layer + 3 * c.vocab_size) * T * f32 * together;
   return p;
 }
@@ -27,7 +31,10 @@ MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimi
 int64_t sequences_together(const models::TransformerConfig& c, int64_t T, int optimizer_states,
                            int64_t sequences) {
   const int64_t threads = thread_count();
-  if (sequences < threads || threads == 1) return 1;
+  // Side by side, threads meet less often; alone, products add to the sums of gradients as they go, which
+  // pays where gradients fit no cache.
+  constexpr int64_t kLargeGradients = 64 << 20;
+  if (sequences < threads || threads == 1 || c.parameter_count() * 4 > kLargeGradients) return 1;
   return plan_memory(c, T, optimizer_states, threads).total() <= memory_available() / 2 ? threads : 1;
 }
 

@@ -18,9 +18,9 @@ struct MemoryPlan {
 MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t sequence_length, int optimizer_states,
                        int64_t together);
 
-/// How many sequences of a step of `sequences` run side by side: one a thread when there are enough of them
-/// and half the free memory holds their activations and gradients, else one at a time. The results are the
-/// same bits.
+/// How many sequences of a step of `sequences` run side by side: one a thread when there are enough of them,
+/// the model is small, and half the free memory holds their activations and gradients; else one at a time.
+/// The results are the same bits.
 int64_t sequences_together(const models::TransformerConfig& c, int64_t sequence_length, int optimizer_states,
                            int64_t sequences);
 

@@ -146,8 +146,8 @@ StepRunner::StepRunner(const TrainConfig& config, models::Transformer& model, op
                     : 1),
       parameters_(worker().parameters()) {}
 
-// Loss of one sequence as its share of the step's mean, and its gradients.
-StepRunner::Part StepRunner::sequence(int64_t index) const {
+// Loss of one sequence as its share of the step's mean; its gradients are added to `sums`.
+double StepRunner::sequence(int64_t index, Tensors& sums) const {
   const int64_t T = loader_.config().sequence_length;
   const std::vector<int32_t> window = loader_.sequence(index);
   const std::span<const int32_t> ids(window);
@@ -155,43 +155,43 @@ StepRunner::Part StepRunner::sequence(int64_t index) const {
   const Tensor targets = Tensor::from(ids.subspan(1), {1, T}, model_.device());
   const Tensor loss = sum(worker().token_losses(inputs, targets)) *
                       (1.0 / static_cast<double>(T * config_.sequences_per_step()));
-  Part part;
-  accumulate_gradients(loss, parameters_, part.grads);
-  part.loss = loss.item();
-  return part;
+  accumulate_gradients(loss, parameters_, sums);
+  return loss.item();
 }
 
-// Sequences first, first + 1, ... of one round. With a thread for each they run side by side, every op inside
-// one thread; otherwise one after another, every op on all threads. The bits are the same.
-std::vector<StepRunner::Part> StepRunner::round(int64_t first, int64_t count) const {
-  std::vector<Part> parts(static_cast<size_t>(count));
-  if (count == 1) {
-    parts[0] = sequence(first);
-    return parts;
-  }
+// One sequence, every op on all threads.
+void StepRunner::alone(int64_t index, Step& step) {
+  step.loss += sequence(index, sums_);
+  for (Tensor& s : sums_)
+    if (s.defined()) s = cast(s, kF32);
+}
+
+// As many sequences as threads, every op inside one. Their gradients are added in the order of the sequences:
+// the bits are those of one after another.
+void StepRunner::side_by_side(int64_t first, int64_t count, Step& step) {
+  std::vector<Tensors> grads(static_cast<size_t>(count));
+  std::vector<double> losses(grads.size());
   parallel_region([&](int thread, int threads) {
-    for (int64_t i = thread; i < count; i += threads) parts[static_cast<size_t>(i)] = sequence(first + i);
+    for (int64_t i = thread; i < count; i += threads) {
+      const auto at = static_cast<size_t>(i);
+      losses[at] = sequence(first + i, grads[at]);
+    }
   });
-  return parts;
-}
-
-// Gradients are added in the order of their sequences, whoever computed them.
-void StepRunner::add(std::vector<Part> parts, Step& step) {
   static const OpInfo& accumulate = find_op("accumulate");
   const NoAttrs none;
   const NoGrad off;
-  for (Part& part : parts) {
-    step.loss += part.loss;
+  for (size_t i = 0; i < grads.size(); ++i) {
+    step.loss += losses[i];
     for (size_t p = 0; p < sums_.size(); ++p) {
-      if (!part.grads[p].defined()) continue;
+      if (!grads[i][p].defined()) continue;
       if (!sums_[p].defined()) {
-        sums_[p] = cast(part.grads[p], kF32);
+        sums_[p] = cast(grads[i][p], kF32);
       } else {
-        const Tensor in[] = {sums_[p], part.grads[p]};
+        const Tensor in[] = {sums_[p], grads[i][p]};
         run_op(accumulate, &none, in);
       }
     }
-    part.grads.clear();
+    grads[i].clear();
   }
 }
 
@@ -201,7 +201,8 @@ std::optional<StepRunner::Step> StepRunner::run(int64_t step, double lr) {
   Step s{0, 0};
   for (int64_t i = 0; i < n; i += together_) {
     if (interrupted()) return std::nullopt;
-    add(round(first + i, std::min(together_, n - i)), s);
+    const int64_t count = std::min(together_, n - i);
+    count == 1 ? alone(first + i, s) : side_by_side(first + i, count, s);
   }
   for (size_t p = 0; p < sums_.size(); ++p)
     if (!sums_[p].defined()) sums_[p] = Tensor::zeros({kF32, parameters_[p].shape(), model_.device()});

@@ -53,13 +53,9 @@ class StepRunner {
   std::optional<Step> run(int64_t step, double lr);
 
  private:
-  struct Part {
-    double loss = 0;
-    Tensors grads;
-  };
-  Part sequence(int64_t index) const;
-  std::vector<Part> round(int64_t first, int64_t count) const;
-  void add(std::vector<Part> parts, Step& step);
+  double sequence(int64_t index, Tensors& sums) const;
+  void alone(int64_t index, Step& step);
+  void side_by_side(int64_t first, int64_t count, Step& step);
   const models::Transformer& worker() const { return rounded_ ? *rounded_ : model_; }
   const TrainConfig& config_;
   models::Transformer& model_;

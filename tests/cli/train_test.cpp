@@ -105,6 +105,28 @@ TEST_F(Cli, SameBitsForAnyThreadsAndAnySplitOfABatch) {
   EXPECT_EQ(weights(at("split")), expected);
 }
 
+// Longer than a block of a product's sum: what adds gradients in place must have the bits of what adds them
+// afterwards.
+TEST_F(Cli, SameBitsForAnyThreadsOverLongSequences) {
+  for (const char* precision : {"float32", "bfloat16"}) {
+    std::string expected;
+    for (const char* threads : {"1", "2", "8"}) {
+      const std::string name = std::string(precision) + threads;
+      must(
+          {"train", "--config",
+           put(name + ".yaml",
+               "output: " + at(name) + "\nprecision: " + precision +
+                   "\nmodel: {vocab_size: 512, hidden_size: 32, intermediate_size: 80, num_hidden_layers: 2, "
+                   "num_attention_heads: 2, max_position_embeddings: 600, tie_word_embeddings: true}\n"
+                   "data: {tokens: tests/golden/training/tokens.u16, sequence_length: 600}\n"
+                   "batch: {sequences: 2}\nsteps: 3\nschedule: {warmup_steps: 1}\neval: {every: 0}\n"),
+           "--quiet", "--threads", threads});
+      if (expected.empty()) expected = weights(at(name));
+      EXPECT_EQ(weights(at(name)), expected) << precision << ", " << threads << " threads";
+    }
+  }
+}
+
 // Weights and sums stay f32, so that bf16 changes the loss by its rounding alone; and the same bits hold,
 // over a stop and the next start too.
 TEST_F(Cli, Bfloat16FollowsFloat32WithTheSameBitsForAnyThreads) {

@@ -10,6 +10,7 @@
 #include "suiren/core/host_array.h"
 #include "suiren/ops/accumulate/accumulate.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/copy/copy.h"
 #include "suiren/ops/matmul/matmul.h"
 #include "suiren/ops/norms/norms.h"
@@ -308,6 +309,41 @@ Tensor pattern(const Shape& shape, DType dtype, double phase) {
   HostArray a{dtype, shape, std::vector<Wide>(static_cast<size_t>(shape.numel()))};
   for (int64_t i = 0; i < a.numel(); ++i) a[i] = std::sin(phase + 0.37 * static_cast<double>(i * i));
   return from_host_array(a, Device());
+}
+
+// A weight that one product uses is added to in place; with two uses their gradients are added to each other
+// first. Either way the bits are those of gradients() added up.
+TEST(AccumulateGradients, OfProductsHaveTheBitsOfGradientsAddedUp) {
+  for (DType dtype : {kF64, kF32, kBF16}) {
+    const DType wide = dtype == kBF16 ? kF32 : dtype;
+    Tensor once = pattern({33, 20}, dtype, 0.1), straight = pattern({20, 33}, dtype, 0.2),
+           twice = pattern({33, 20}, dtype, 0.3);
+    for (Tensor* t : {&once, &straight, &twice}) t->set_requires_grad();
+    const Tensors leaves{once, straight, twice};
+    Tensors sums, expected;
+    std::vector<std::shared_ptr<Storage>> storages;
+    for (int step = 0; step < 3; ++step) {  // 300 rows: more than a block of the product's sum
+      const Tensor x = pattern({1, 300, 20}, dtype, step), z = pattern({1, 300, 33}, dtype, 9 + step);
+      const auto loss = [&] {
+        return sum((linear(x, once) + matmul(x, straight) + linear(x, twice)) * z) +
+               sum(linear(sin(x), twice) * z);
+      };
+      accumulate_gradients(loss(), leaves, sums);
+      const Tensors g = gradients(loss(), leaves);
+      for (size_t i = 0; i < leaves.size(); ++i) {
+        sums[i] = cast(sums[i], wide);
+        const Tensor more = cast(g[i], wide);
+        if (step == 0) {
+          expected.push_back(more);
+          storages.push_back(sums[i].storage());
+        } else {
+          expected[i] = expected[i] + more;
+        }
+        EXPECT_EQ(sums[i].to_bytes(), expected[i].to_bytes()) << dtype << " weight " << i << " step " << step;
+        EXPECT_EQ(sums[i].storage(), storages[i]);
+      }
+    }
+  }
 }
 
 TEST(Recompute, EqualsPlainGradientsBitForBit) {

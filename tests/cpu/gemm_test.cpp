@@ -34,6 +34,30 @@ TEST(Gemm, KeepsTheContractOnFewRowsOfAWideMatrix) {  // read in place, but for 
   check_lattice<double>({1, 3}, {524, 1045, 1077}, {1, 5});
 }
 
+template <class T, class R>
+void check_whole(GemmLevel level) {
+  const int64_t m = 300, n = 530, ldc = n + 3;
+  for (int64_t k : {1, 256, 257, 700}) {
+    const Matrix<T> a(m, k, Layout::kColumns, 3), b(k, n, Layout::kRows, 4);
+    std::vector<R> product(m * ldc), c(m * ldc);
+    Random random{5};
+    for (R& x : c) x = R(random.next());
+    const std::vector<R> before = c;
+    gemm(a.view, b.view, product.data(), ldc, {.level = level});
+    gemm(a.view, b.view, c.data(), ldc, {.accumulate = true, .level = level, .whole = true});
+    for (int64_t i = 0; i < m * ldc; ++i) {
+      const R expected = i % ldc < n ? before[i] + product[i] : before[i];
+      ASSERT_EQ(std::memcmp(&c[i], &expected, sizeof(R)), 0) << name(level) << " k " << k << " at " << i;
+    }
+  }
+}
+
+TEST(Gemm, AddsAWholeProduct) {
+  for (GemmLevel level : levels()) check_whole<float, float>(level);
+  for (GemmLevel level : levels()) check_whole<double, double>(level);
+  for (GemmLevel level : levels_of<bfloat16>()) check_whole<bfloat16, float>(level);
+}
+
 TEST(Gemm, KeepsTheContractAtPrimesAroundTheBlocks) {
   check_lattice<float>({251, 521}, {37, 1031}, {509}, 61);
 }

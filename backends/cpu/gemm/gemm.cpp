@@ -184,18 +184,22 @@ class Rectangle {
   void strip(int64_t t, int64_t count, int64_t col, int64_t cols) {
     const int64_t first = tile_row(t), rows = tile_row(t + count) - first;
     C* c = c_ + (row_ + first) * ldc_ + col;
+    const bool apart = kNarrow || (options_.whole && options_.accumulate && k_blocks_ > 1);
     R* sums;
-    int64_t ld;
+    int64_t ld = ldc_;
+    if (apart) sums = w_.sums.get(rows * cols), ld = cols;
     if constexpr (!kNarrow) {
-      sums = c, ld = ldc_;
+      if (!apart) sums = c;
     } else {
-      sums = w_.sums.get(rows * cols), ld = cols;
       if (options_.accumulate)
         for (int64_t i = 0; i < rows; ++i)
           for (int64_t j = 0; j < cols; ++j) sums[i * ld + j] = static_cast<R>(c[i * ldc_ + j]);
     }
     for (int64_t k = 0; k < a_.cols; k += kGemmKBlock)
-      block_product(k, std::min(kGemmKBlock, a_.cols - k), t, count, col, cols, sums, ld, c);
+      block_product(k, std::min(kGemmKBlock, a_.cols - k), t, count, col, cols, sums, ld, c,
+                    k > 0 || (options_.accumulate && (kNarrow || !apart)));
+    if constexpr (!kNarrow)
+      for (int64_t i = 0; apart && i < rows; ++i) kernels_.add(sums + i * ld, c + i * ldc_, cols);
     if constexpr (kNarrow && !kPairs)
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t j = 0; j < cols; ++j) c[i * ldc_ + j] = C(sums[i * ld + j]);
@@ -204,8 +208,7 @@ class Rectangle {
   // sums[tiles t .. t + count, cols] (+)= A[.., k .. k + kc] B[k .. k + kc, ..]; of pairs the last block
   // rounds them into c.
   void block_product(int64_t k, int64_t kc, int64_t t, int64_t count, int64_t col, int64_t cols, R* sums,
-                     int64_t ld, C* c) {
-    const bool add = options_.accumulate || k > 0;
+                     int64_t ld, C* c, bool add) {
     const APanel layout = pack_a(k, kc, t, count);
     const auto* tile = kernels_.tiles[static_cast<int>(layout)];
     const int64_t a_size = kernels_.a_width * steps(kGemmKBlock), begin = tile_row(t);

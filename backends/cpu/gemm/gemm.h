@@ -86,6 +86,9 @@ struct GemmOptions {
   const PackedB* packed =
       nullptr;           ///< the right operand in panels; then `b` gives only its sizes (data unused)
   GemmLevel level = {};  ///< kernels to use; a packed operand must have the same level
+  /// With accumulate: A B is summed from zero and then added to C as a whole, instead of block by block; for
+  /// results of the type of the sums.
+  bool whole = false;
 };
 
 /// C[m,n] = A[m,k] B[k,n]. C has contiguous columns and rows ldc elements apart; it overlaps neither operand.

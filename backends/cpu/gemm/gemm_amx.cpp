@@ -108,8 +108,9 @@ struct RegisterTile<Bf16Pair> {
 }  // namespace
 
 const GemmKernels<Bf16Pair> gemm_bf16 = {
-    kMr,        kNr,          kMr,     kUnit, {nullptr, kTiles<Bf16Pair, 0>.data()},
-    pack_tiles, pack_columns, nullptr, enter, leave};
+    kMr,        kNr,          kMr,     kUnit,          {nullptr, kTiles<Bf16Pair, 0>.data()},
+    pack_tiles, pack_columns, nullptr, add_row<float>, enter,
+    leave};
 
 }  // namespace suiren::cpu::amx
 

@@ -69,6 +69,7 @@ struct GemmKernels {
   const Tile* tiles[2];  ///< [APanel][rows], rows from 1 to mr
   Pack pack_a, pack_b;   ///< width is a_width, nr
   Pack copy_a;  ///< row i to dst[i * kGemmKBlock / kDepth ..], APanel::kRows; null: there are no such tiles
+  void (*add)(const SumOf<P>* s, SumOf<P>* c, int64_t n);  ///< c += s, n numbers
   void (*enter)() = nullptr;  ///< before and after the tiles of a product, on each thread: AMX has a state
   void (*leave)() = nullptr;
 };

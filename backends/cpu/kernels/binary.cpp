@@ -246,19 +246,9 @@ void launch(const Call& c, void*) {
 }
 void accumulate(const Call& c, void*) { run<kAdd>(c.in(0), c.in(0), c.in(1)); }
 
-// An f32 sum of bf16 or f16: gradients of weights that are kept wider.
 void accumulate_narrow(const Call& c, void*) {
   const Operand x = c.in(1);
-  const DType dtype = dtype_of_operand(x.dtype());
-  const auto add = SUIREN_PICK(add_row);
-  parallel_for(x.numel(), kGrainCheap, [&](int64_t begin, int64_t end) {
-    float buffer[kStage];
-    for (int64_t i = begin; i < end; i += kStage) {
-      const int64_t n = std::min(kStage, end - i);
-      stage(dtype, x.data<char>() + i * dtype.size(), dtype.size(), buffer, n);
-      add(buffer, c.in(0).data<float>() + i, n);
-    }
-  });
+  add_narrow(dtype_of_operand(x.dtype()), x.data<char>(), c.in(0).data<float>(), x.numel());
 }
 
 template <int F>

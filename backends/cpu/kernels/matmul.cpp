@@ -56,7 +56,7 @@ void multiply(const Operand& x, const Operand& y, const Operand& out) {
   if constexpr (!std::is_same_v<T, double>) {
     bool one = y.stable() && b.rows > 0 && b.cols > 0;
     for (int i = 0; i < batch.rank; ++i) one = one && batch.b[i] == 0;
-    if (one) packed = packed_weight(y), options.packed = packed.get();
+    if (one) packed = packed_weight(y, a.rows), options.packed = packed.get();
   }
   if (batch.rank == 0) return gemm(a, b, c, b.cols, options);
   const int last = batch.rank - 1;
@@ -83,31 +83,20 @@ void matmul(const Call& c, void*) {
   });
 }
 
-// y = sum over i of a[i] b[i], ascending, in the type R of the sums. Each product is complete before it is
-// added, so that the sum is the same when the matrices come one at a time; a product of one block of k may
-// add itself.
+// y (+)= a[i] b[i] for ascending i, in the type R of the sums. Each product is complete before it is added,
+// so that the sum is the same when the matrices come one at a time.
 template <class T, class R>
-void add_products(int64_t count, MatrixView<T> a, int64_t a_step, MatrixView<T> b, int64_t b_step, R* y) {
-  const int64_t size = a.rows * b.cols;
-  std::vector<R> product;
-  for (int64_t i = 0; i < count; ++i, a.data += a_step, b.data += b_step) {
-    if (i == 0 || a.cols <= kGemmKBlock) {
-      gemm(a, b, y, b.cols, {.accumulate = i > 0});
-      continue;
-    }
-    product.resize(static_cast<size_t>(size));
-    gemm(a, b, product.data(), b.cols);
-    parallel_for(size, kGrainCheap, [&](int64_t begin, int64_t end) {
-      for (int64_t j = begin; j < end; ++j) y[j] += product[static_cast<size_t>(j)];
-    });
-  }
-  if (count == 0) std::fill(y, y + size, R(0));
+void add_products(int64_t count, MatrixView<T> a, int64_t a_step, MatrixView<T> b, int64_t b_step, R* y,
+                  bool onto) {
+  for (int64_t i = 0; i < count; ++i, a.data += a_step, b.data += b_step)
+    gemm(a, b, y, b.cols, {.accumulate = onto || i > 0, .whole = true});
+  if (count == 0 && !onto) std::fill(y, y + a.rows * b.cols, R(0));
 }
 
 template <class T>
 void sum_products(const Operand& a, const Operand& b, const Operand& y) {
   const auto add = [&](auto* sum) {
-    add_products(a.dim(0), matrix<T>(a), a.stride(0), matrix<T>(b), b.stride(0), sum);
+    add_products(a.dim(0), matrix<T>(a), a.stride(0), matrix<T>(b), b.stride(0), sum, false);
   };
   if (a.dim(0) == 1) return gemm(matrix<T>(a), matrix<T>(b), y.data<T>(), b.dim(2));  // rounds as it stores
   if constexpr (sizeof(T) > 2) return add(y.data<T>());
@@ -123,7 +112,33 @@ void matmul_sum(const Call& c, void*) {
   });
 }
 
+// Inputs sum [M, N], a, b. Of bf16 and f16 each product is rounded before it is added to an f32 sum.
+void matmul_accumulate(const Call& c, void*) {
+  const Operand sum = c.in(0), a = c.in(1), b = c.in(2);
+  if (sum.numel() == 0) return;
+  visit_dtype(dtype_of_operand(a.dtype()), [&]<class T>() {
+    if constexpr (sizeof(T) > 2 && !std::is_integral_v<T>) {
+      add_products(a.dim(0), matrix<T>(a), a.stride(0), matrix<T>(b), b.stride(0), sum.data<T>(), true);
+    } else if constexpr (!std::is_integral_v<T>) {
+      std::vector<T> product(static_cast<size_t>(sum.numel()));
+      MatrixView<T> x = matrix<T>(a), w = matrix<T>(b);
+      for (int64_t i = 0; i < a.dim(0); ++i, x.data += a.stride(0), w.data += b.stride(0)) {
+        gemm(x, w, product.data(), w.cols);
+        add_narrow(dtype_of_operand(a.dtype()), reinterpret_cast<const char*>(product.data()),
+                   sum.data<float>(), sum.numel());
+      }
+    }
+  });
+}
+
+Reason accepts_accumulate(const Call& c) {
+  if (!c.in(0).contiguous()) return "strides of the sum";
+  const bool narrow = c.in(1).dtype() == SR_BF16 || c.in(1).dtype() == SR_F16;
+  return c.in(0).dtype() == (narrow ? uint16_t{SR_F32} : c.in(1).dtype()) ? nullptr : "dtype";
+}
+
 constexpr Kernel kKernels[] = {
+    {"matmul_accumulate", "gemm", 10, accepts_accumulate, nullptr, matmul_accumulate},
     {"matmul", "gemm", 10, nullptr, nullptr, matmul},
     {"matmul_sum", "gemm", 10, nullptr, nullptr, matmul_sum},
 };

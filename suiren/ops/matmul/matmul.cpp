@@ -4,6 +4,7 @@
 
 #include "suiren/core/dispatch.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/common.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/ops/view/view.h"
@@ -74,16 +75,23 @@ struct MatMul {
     const Tensor a = c.in(0), b = c.in(1), &g = c.grad();
     Tensor da, db;
     if (c.needs(0)) da = sum_to(matmul(g, transpose(b)), a.shape());
-    if (c.needs(1) && b.rank() == 2 && a.rank() > 2) {
-      const int64_t count = batch_of(a.shape()).numel(), M = a.dim(-2);
-      const Tensor x = reshape(a, {count, M, a.dim(-1)}), y = reshape(g, {count, M, g.dim(-1)});
-      // The gradient of a transposed view is made transposed too, so that the weight's own comes out
-      // row-major.
-      db = b.strides()[0] == 1 ? transpose(matmul_sum(transpose(y), x)) : matmul_sum(transpose(x), y);
-    } else if (c.needs(1)) {
+    if (c.needs(1) && b.rank() == 2 && a.rank() > 2)
+      db = weight_gradient(a, b, g, c.sum(1));
+    else if (c.needs(1))
       db = sum_to(matmul(transpose(a), g), b.shape());
-    }
     return {da, db};
+  }
+  // Of b, which all matrices of a share: added to `sum` where that is possible, and then undefined. The
+  // gradient of a transposed view is made transposed too, so that the weight's own comes out row-major.
+  static Tensor weight_gradient(const Tensor& a, const Tensor& b, const Tensor& g, Tensor sum) {
+    const int64_t count = batch_of(a.shape()).numel(), M = a.dim(-2);
+    const Tensor x = reshape(a, {count, M, a.dim(-1)}), y = reshape(g, {count, M, g.dim(-1)});
+    const bool transposed = b.strides()[0] == 1;
+    const Tensor left = transpose(transposed ? y : x), right = transposed ? x : y;
+    if (sum.defined() && transposed) sum = transpose(sum);
+    if (sum.defined() && sum.is_contiguous()) return matmul_accumulate(sum, left, right), Tensor();
+    const Tensor db = matmul_sum(left, right);
+    return transposed ? transpose(db) : db;
   }
   static Samples samples() {
     const Attrs a;
@@ -148,10 +156,49 @@ struct MatMulSum {
   }
 };
 
+struct MatMulAccumulate {
+  static constexpr OpName name = "matmul_accumulate";
+  static constexpr const char* doc =
+      "sum = sum + a[i] @ b[i] for ascending i, in place; a and b may be bf16 or f16 beside f32";
+  using Attrs = NoAttrs;
+  static constexpr auto fields = std::tuple{};
+  static constexpr DTypes dtypes{1 << kF64.id() | 1 << kF32.id()};  // of the sum
+  static constexpr uint32_t mutates = 1;
+  static constexpr const char* no_gradient = "it writes in place";
+  static Specs infer(const Attrs&, const TensorSpec& sum, const TensorSpec& a, const TensorSpec& b) {
+    check_dtype(dtypes, "sum", sum);
+    MatMulSum::infer({}, a, b);
+    const bool widens = sum.dtype == kF32 && (a.dtype == kBF16 || a.dtype == kF16);
+    if (!widens) check_same_dtype("sum", sum, "a", a);
+    SR_CHECK_AS(kShape, sum.shape == (Shape{a.dim(1), b.dim(2)}),
+                "sum has shape {}, the products of a and b have [{}, {}]", sum.shape, a.dim(1), b.dim(2));
+    return {};
+  }
+  static Tensor decompose(const Attrs&, const Tensor& sum, const Tensor& a, const Tensor& b) {
+    return sum + cast(matmul_sum(a, b), sum.dtype());
+  }
+  static Samples samples() {
+    const Attrs a;
+    return {sample(a, {real({5, 4}), real({1, 5, 3}), real({1, 3, 4})}),
+            sample(a, {real({1, 1}), real({1, 1, 1}), real({1, 1, 1})}),
+            sample(a, {real({3, 4}), real({2, 3, 5}), real({2, 5, 4})}),
+            sample(a, {real({9, 34}), real({1, 9, 300}), real({1, 300, 34})}),  // over one block of k
+            sample(a, {real({3, 4}), real({0, 3, 5}), real({0, 5, 4})}),
+            sample(a, {real({0, 4}), real({1, 0, 5}), real({1, 5, 4})}),
+            bad(a, {real({3, 3}), real({2, 3, 5}), real({2, 5, 4})},
+                "sum has shape [3, 3], the products of a and b have [3, 4]"),
+            bad(a, {real({3, 4}), real({2, 3, 5}), real({3, 5, 4})},
+                "a has shape [2, 3, 5] and b [3, 5, 4]: expected [B, M, K] and [B, K, N]")};
+  }
+};
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) { return dispatch<MatMul>({}, a, b); }
 Tensor matmul_sum(const Tensor& a, const Tensor& b) { return dispatch<MatMulSum>({}, a, b); }
+void matmul_accumulate(const Tensor& sum, const Tensor& a, const Tensor& b) {
+  dispatch_all<MatMulAccumulate>({}, sum, a, b);
+}
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   SR_CHECK_AS(kShape, weight.rank() == 2 && x.rank() >= 1 && x.dim(-1) == weight.dim(1),
@@ -163,6 +210,6 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return x.rank() == 1 ? squeeze(y, 0) : y;
 }
 
-OpList ops_matmul() { return {&op_info<MatMul>(), &op_info<MatMulSum>()}; }
+OpList ops_matmul() { return {&op_info<MatMul>(), &op_info<MatMulSum>(), &op_info<MatMulAccumulate>()}; }
 
 }  // namespace suiren

@@ -16,6 +16,13 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 /// sequences at once have the bits of B gradients accumulated one by one.
 Tensor matmul_sum(const Tensor& a, const Tensor& b);
 
+/// sum += a[i] @ b[i] for ascending i, in place: sum [M, N], a [B, M, K], b [B, K, N]; the gradient of a
+/// weight over many micro-batches. Each product is formed whole, in the dtype of a and b, before it is added,
+/// so that the bits are those of accumulate(sum, matmul_sum(a, b)) for one sequence after the other. bf16 and
+/// f16 may be added to an f32 sum; the sum is f32 or f64. Throws Error{kInvalid} when `sum` requires a
+/// gradient (write under NoGrad).
+void matmul_accumulate(const Tensor& sum, const Tensor& a, const Tensor& b);
+
 /// y = x @ weight^T (+ bias): x [..., K], weight [N, K], bias [N] -> [..., N].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 

@@ -291,6 +291,8 @@ def optimizers():
             attrs = {"lr": lr, "momentum": momentum, "weight_decay": wd, "nesterov": nesterov, "grad_scale": scale}
             case("sgd", lambda *_, **__: after, [before, velocity, grad], attrs, gradient=False)
             velocity = after[1]
+    case("matmul_accumulate", lambda total, a, b: total + torch.einsum("bmk,bkn->mn", a, b),
+         [draw(2, 2), draw(3, 2, 4), draw(3, 4, 2)], gradient=False)  # sums of gradients
 
 
 def main():
