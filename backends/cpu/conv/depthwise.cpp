@@ -45,16 +45,16 @@ template <int kTaps>
 HWY_INLINE void sums_of(const PaddedPlane& p, const float* padded, const float* dy, size_t t,
                         float* dweight) {
   V sum[kTaps];
-  for (V& s : sum) s = hn::Zero(F32());
+  SUIREN_UNROLL for (V& s : sum) s = hn::Zero(F32());
   for (const int64_t row : p.out_rows) {
     for_vectors(p.width, [&](auto in, auto) SUIREN_STEP {
       const V g = in(dy);
-      for (int k = 0; k < kTaps; ++k)
-        sum[k] = hn::MulAdd(in(padded + row + p.taps[t + static_cast<size_t>(k)]), g, sum[k]);
+      SUIREN_UNROLL for (int k = 0; k < kTaps; ++k) sum[k] =
+          hn::MulAdd(in(padded + row + p.taps[t + static_cast<size_t>(k)]), g, sum[k]);
     });
     dy += p.width;
   }
-  for (int k = 0; k < kTaps; ++k) dweight[t + static_cast<size_t>(k)] += lanes_sum(sum[k]);
+  SUIREN_UNROLL for (int k = 0; k < kTaps; ++k) dweight[t + static_cast<size_t>(k)] += lanes_sum(sum[k]);
 }
 void tap_sums(const PaddedPlane& p, const float* padded, const float* dy, float* dweight) {
   constexpr int kAtOnce = 3;

@@ -94,18 +94,18 @@ template <int kRadix, class D, class T>
 HWY_INLINE int64_t run(D d, const FftPass<T>& f, int64_t p, int64_t q) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   Complex<D> w[kRadix];
-  for (int j = 1; j < kRadix; ++j) {
+  SUIREN_UNROLL for (int j = 1; j < kRadix; ++j) {
     const int64_t at = p * j * f.step;
     w[j] = {hn::Set(d, f.cos[at]), hn::Set(d, -f.sin[at])};
   }
   for (; q + lanes <= f.s; q += lanes) {
     Complex<D> x[kRadix];
-    for (int k = 0; k < kRadix; ++k) {
+    SUIREN_UNROLL for (int k = 0; k < kRadix; ++k) {
       const int64_t at = f.s * (p + f.m * k) + q;
       x[k] = {hn::LoadU(d, f.xr + at), hn::LoadU(d, f.xi + at)};
     }
     butterfly<kRadix>(x);
-    for (int j = 0; j < kRadix; ++j) {
+    SUIREN_UNROLL for (int j = 0; j < kRadix; ++j) {
       const int64_t at = f.s * (kRadix * p + j) + q;
       const Complex<D> y = x[j];
       if (j == 0 || p == 0) {

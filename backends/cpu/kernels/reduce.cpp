@@ -41,10 +41,10 @@ HWY_INLINE void extremum_columns(const float* x, int64_t step, int64_t rows, flo
   int64_t j = 0;
   for (; j + kVectors * w <= n; j += kVectors * w) {
     V m[kVectors];
-    for (int v = 0; v < kVectors; ++v) m[v] = load(x + j + v * w);
+    SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) m[v] = load(x + j + v * w);
     for (int64_t i = 1; i < rows; ++i)
-      for (int v = 0; v < kVectors; ++v) m[v] = meet(m[v], load(x + i * step + j + v * w));
-    for (int v = 0; v < kVectors; ++v) store(m[v], y + j + v * w);
+      SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) m[v] = meet(m[v], load(x + i * step + j + v * w));
+    SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) store(m[v], y + j + v * w);
   }
   for_vectors(n - j, [=](auto in, auto out) SUIREN_STEP {
     V m = in(x + j);
@@ -65,10 +65,10 @@ void sum_columns(const float* x, int64_t step, int64_t rows, float* sum, int64_t
   int64_t j = 0;
   for (; j + kVectors * w <= n; j += kVectors * w) {
     V s[kVectors];
-    for (int v = 0; v < kVectors; ++v) s[v] = load(x + j + v * w);
+    SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) s[v] = load(x + j + v * w);
     for (int64_t i = 1; i < rows; ++i)
-      for (int v = 0; v < kVectors; ++v) s[v] = hn::Add(s[v], load(x + i * step + j + v * w));
-    for (int v = 0; v < kVectors; ++v) store(s[v], sum + j + v * w);
+      SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) s[v] = hn::Add(s[v], load(x + i * step + j + v * w));
+    SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) store(s[v], sum + j + v * w);
   }
   for_vectors(n - j, [=](auto in, auto out) SUIREN_STEP {
     V s = in(x + j);

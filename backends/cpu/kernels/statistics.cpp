@@ -57,7 +57,8 @@ double product_row(const float* x, int64_t n) {
   for (W& p : product) p = hn::Set(F64(), 1);
   int64_t i = 0;
   for (; i + kVectors * w <= n; i += kVectors * w)
-    for (int v = 0; v < kVectors; ++v) product[v] = hn::Mul(product[v], load_wide(x + i + v * w));
+    SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) product[v] =
+        hn::Mul(product[v], load_wide(x + i + v * w));
   HWY_ALIGN double lanes[hn::MaxLanes(F64())];
   hn::Store(hn::Mul(hn::Mul(product[0], product[1]), hn::Mul(product[2], product[3])), F64(), lanes);
   double total = 1;
@@ -73,7 +74,7 @@ void product_columns(const float* x, int64_t step, int64_t rows, double* product
     int64_t j = 0;
     for (; j + w <= n; j += w) {
       W p = hn::LoadU(F64(), product + j);
-      for (int r = 0; r < kRows; ++r) p = hn::Mul(p, load_wide(first + r * step + j));
+      SUIREN_UNROLL for (int r = 0; r < kRows; ++r) p = hn::Mul(p, load_wide(first + r * step + j));
       hn::StoreU(p, F64(), product + j);
     }
     for (; j < n; ++j)

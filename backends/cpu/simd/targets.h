@@ -22,3 +22,7 @@
 #else
 #define SUIREN_PICK(name) HWY_STATIC_DISPATCH(name)
 #endif
+
+/// Before a loop over an array of vectors of fixed number (at most 8): left to -O2, the array stays in memory
+/// and each step of a sum waits for a store and a load.
+#define SUIREN_UNROLL _Pragma("GCC unroll 8")
