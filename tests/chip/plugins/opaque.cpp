@@ -48,8 +48,9 @@ sr_status copy(sr_stream, sr_memory to, uint64_t to_offset, void* to_host, sr_me
     error = "copy past the end of an allocation";
     return SR_ERROR_INVALID;
   }
-  std::memmove(to ? to->bytes.data() + to_offset : static_cast<uint8_t*>(to_host),
-               from ? from->bytes.data() + from_offset : static_cast<const uint8_t*>(from_host), bytes);
+  if (bytes)
+    std::memmove(to ? to->bytes.data() + to_offset : static_cast<uint8_t*>(to_host),
+                 from ? from->bytes.data() + from_offset : static_cast<const uint8_t*>(from_host), bytes);
   return SR_OK;
 }
 sr_status stream_create(sr_device, sr_stream* out) {
