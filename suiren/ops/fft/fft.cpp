@@ -9,6 +9,7 @@
 #include "suiren/ops/common.h"
 #include "suiren/ops/compare/compare.h"
 #include "suiren/ops/concat/concat.h"
+#include "suiren/ops/copy/copy.h"
 #include "suiren/ops/full/full.h"
 #include "suiren/ops/view/view.h"
 #include "suiren/ops/where/where.h"
@@ -43,13 +44,15 @@ struct Circle {
 
 bool is_edge(int64_t k, int64_t n) { return k == 0 || 2 * k == n; }
 
-// `edge` for the bins that stand for themselves, `inner` for those that stand for a conjugate too: [bins, 1].
+// `edge` for the bins that stand for themselves, `inner` for those that stand for a conjugate too: [bins, 2],
+// as long rows are multiplied faster than pairs.
 Tensor bin_weights(int64_t n, double edge, double inner, const Tensor& like) {
   const Tensor k = arange(0, bins(n), 1, kI64, like.device());
   const auto number = [&](double x) { return full({}, x, like.dtype(), like.device()); };
   const Tensor last = full({}, n % 2 == 0 ? static_cast<double>(n / 2) : 0, kI64, like.device());
   const Tensor zero = full({}, 0, kI64, like.device());
-  return unsqueeze(where(logical_or(eq(k, zero), eq(k, last)), number(edge), number(inner)), 1);
+  const Tensor weights = where(logical_or(eq(k, zero), eq(k, last)), number(edge), number(inner));
+  return contiguous(broadcast_to(unsqueeze(weights, 1), {bins(n), 2}));
 }
 
 struct Rfft {
