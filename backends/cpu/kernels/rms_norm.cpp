@@ -1,4 +1,5 @@
-// RMS norm over rows of f32, forward and backward. Other dtypes run as the parts that the op is composed of.
+// RMS norm over rows, forward and backward, in f32; bf16 and f16 are widened and rounded a few rows at a
+// time. f64 runs as the parts that the op is composed of.
 //
 // r = 1 / sqrt(mean(x^2) + eps);  y = x r w;  dx = r g w - x r^3 mean(g w x);  dw = sum over rows of g x r.
 // dw adds rows in blocks of kBlockRows that restart at each entry of the first dimension (a sequence), blocks
@@ -8,7 +9,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "backends/cpu/kernel_list.h"
+#include "backends/cpu/rows.h"
 #include "backends/cpu/simd/targets.h"
 #include "suiren/base/threads.h"
 
@@ -38,8 +39,8 @@ void rms_norm_rows(const float* x, const float* w, float* y, int64_t rows, int64
   }
 }
 
-// dw is overwritten with the sum over these rows.
-void rms_norm_backward_rows(const float* g, const float* x, const float* w, float* dx, float* dw,
+// dw gets the sum over these rows, or with `add` is that much larger.
+void rms_norm_backward_rows(const float* g, const float* x, const float* w, float* dx, float* dw, bool add,
                             int64_t rows, int64_t D, float eps) {
   for (int64_t i = 0; i < rows; ++i, g += D, x += D, dx += D) {
     const float r = inverse_rms(x, D, eps);
@@ -49,7 +50,7 @@ void rms_norm_backward_rows(const float* g, const float* x, const float* w, floa
       const V gv = in(g), xv = in(x);
       out(hn::NegMulAdd(xv, slope, hn::Mul(hn::Mul(gv, in(w)), vr)), dx);
       const V term = hn::Mul(hn::Mul(gv, xv), vr);
-      out(i > 0 ? hn::Add(in(dw), term) : term, dw);
+      out(add || i > 0 ? hn::Add(in(dw), term) : term, dw);
     });
   }
 }
@@ -64,18 +65,25 @@ namespace {
 
 constexpr int64_t kBlockRows = 64, kGrain = 65536;
 
-Reason accepts(const Call& c) { return c.in(0).dtype() == SR_F32 ? row_major_inputs(c) : "dtype"; }
+Reason accepts(const Call& c) {
+  return computes_in_f32(dtype_of_operand(c.in(0).dtype())) ? row_major_inputs(c) : "dtype";
+}
 
 // Inputs x, weight; attribute eps.
 void rms_norm(const Call& c, void*) {
   const Operand x = c.in(0);
-  const int64_t D = x.dim(-1), rows = x.numel() / D;
-  const float *from = x.data<float>(), *w = c.in(1).data<float>();
-  float* y = c.out(0).data<float>();
+  const int64_t D = x.dim(-1), rows = x.numel() / D, together = rows_at_once(D);
   const auto eps = static_cast<float>(c.attr_f64(0));
   const auto run = SUIREN_PICK(rms_norm_rows);
   parallel_for(rows, std::max<int64_t>(1, kGrain / D), [&](int64_t begin, int64_t end) {
-    run(from + begin * D, w, y + begin * D, end - begin, D, eps);
+    ReadRows from(x, D), weight(c.in(1), D);
+    WriteRows to(c.out(0), D);
+    const float* w = weight.get(0, 1);
+    for (int64_t i = begin; i < end; i += together) {
+      const int64_t n = std::min(together, end - i);
+      run(from.get(i, n), w, to.get(i, n), n, D, eps);
+      to.put();
+    }
   });
 }
 
@@ -96,29 +104,39 @@ uint64_t backward_scratch(const Call& c) {
 // Inputs g, x, weight; outputs dx, dweight.
 void rms_norm_backward(const Call& c, void* scratch) {
   const Blocks b(c.in(1));
-  const float *g = c.in(0).data<float>(), *x = c.in(1).data<float>(), *w = c.in(2).data<float>();
-  float *dx = c.out(0).data<float>(), *dw = c.out(1).data<float>(), *sums = static_cast<float*>(scratch);
+  const int64_t together = rows_at_once(b.D);
+  auto* sums = static_cast<float*>(scratch);
   const auto eps = static_cast<float>(c.attr_f64(0));
   const auto run = SUIREN_PICK(rms_norm_backward_rows);
-  parallel_for(b.sequences * b.per_sequence, std::max<int64_t>(1, kGrain / (b.D * kBlockRows)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) {
-                   const int64_t first = i % b.per_sequence * kBlockRows;
-                   const int64_t at = (i / b.per_sequence * b.rows + first) * b.D;
-                   run(g + at, x + at, w, dx + at, sums + i * b.D, std::min(kBlockRows, b.rows - first), b.D,
-                       eps);
-                 }
-               });
+  parallel_for(
+      b.sequences * b.per_sequence, std::max<int64_t>(1, kGrain / (b.D * kBlockRows)),
+      [&](int64_t begin, int64_t end) {
+        ReadRows g(c.in(0), b.D), x(c.in(1), b.D), weight(c.in(2), b.D);
+        WriteRows dx(c.out(0), b.D);
+        const float* w = weight.get(0, 1);
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t first = i % b.per_sequence * kBlockRows, at = i / b.per_sequence * b.rows + first,
+                        rows = std::min(kBlockRows, b.rows - first);
+          for (int64_t r = 0; r < rows; r += together) {
+            const int64_t n = std::min(together, rows - r);
+            run(g.get(at + r, n), x.get(at + r, n), w, dx.get(at + r, n), sums + i * b.D, r > 0, n, b.D, eps);
+            dx.put();
+          }
+        }
+      });
   const auto add = SUIREN_PICK(add_row);
   for (int64_t s = 0; s < b.sequences; ++s) {
     float* sequence = sums + s * b.per_sequence * b.D;
     for (int64_t i = 1; i < b.per_sequence; ++i) add(sequence + i * b.D, sequence, b.D);
     if (s > 0) add(sequence, sums, b.D);
   }
+  WriteRows weight_gradient(c.out(1), b.D);
+  float* dw = weight_gradient.get(0, 1);
   if (b.sequences * b.per_sequence > 0)
     std::memcpy(dw, sums, static_cast<size_t>(b.D) * sizeof(float));
   else
     std::memset(dw, 0, static_cast<size_t>(b.D) * sizeof(float));
+  weight_gradient.put();
 }
 
 constexpr Kernel kKernels[] = {

@@ -1,10 +1,10 @@
-// Softmax, its logarithm, logsumexp and cross entropy over rows of f32 (the last axis). Other axes and dtypes
-// run as the parts that the ops are composed of.
+// Softmax, its logarithm, logsumexp and cross entropy over rows (the last axis), in f32; bf16 and f16 are
+// widened and rounded a row at a time. Other axes and f64 run as the parts that the ops are composed of.
 
 #include <algorithm>
 #include <cmath>
 
-#include "backends/cpu/kernel_list.h"
+#include "backends/cpu/rows.h"
 #include "backends/cpu/simd/targets.h"
 #include "suiren/base/error.h"
 #include "suiren/base/threads.h"
@@ -69,35 +69,54 @@ namespace {
 
 constexpr int64_t kGrain = 32768;
 
-Reason f32_rows(const Call& c) { return c.in(0).dtype() == SR_F32 ? row_major_inputs(c) : "dtype"; }
+Reason whole_rows(const Call& c) {
+  return computes_in_f32(dtype_of_operand(c.in(0).dtype())) ? row_major_inputs(c) : "dtype";
+}
 // Attribute 0: axis.
 Reason last_axis(const Call& c) {
-  return c.attr_i64(0) == c.in(0).rank() - 1 ? f32_rows(c) : "only the last axis";
+  return c.attr_i64(0) == c.in(0).rank() - 1 ? whole_rows(c) : "only the last axis";
 }
 
-// body(row) for every row of x; a row is never cut.
-void for_rows(const Operand& x, FunctionRef<void(int64_t)> body) {
+// body(x[i], i) for every row of x; a row is never cut.
+template <class Body>
+void for_rows(const Operand& x, Body body) {
   if (x.numel() == 0) return;
   const int64_t n = x.dim(-1);
   parallel_for(x.numel() / n, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) body(i);
+    ReadRows from(x, n);
+    for (int64_t i = begin; i < end; ++i) body(from.get(i, 1), i);
+  });
+}
+// body(x[i], y[i], i), and y gets what body wrote.
+template <class Body>
+void map_rows(const Operand& x, const Operand& y, Body body) {
+  if (x.numel() == 0) return;
+  const int64_t n = x.dim(-1);
+  parallel_for(x.numel() / n, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
+    ReadRows from(x, n);
+    WriteRows to(y, n);
+    for (int64_t i = begin; i < end; ++i) {
+      body(from.get(i, 1), to.get(i, 1), i);
+      to.put();
+    }
   });
 }
 
-void map_rows(const Call& c, void (*row)(const float*, float*, int64_t)) {
-  const Operand x = c.in(0);
-  const float* from = x.data<float>();
-  float* to = c.out(0).data<float>();
-  for_rows(x, [&](int64_t i) { row(from + i * x.dim(-1), to + i * x.dim(-1), x.dim(-1)); });
+void map_each(const Call& c, void (*row)(const float*, float*, int64_t)) {
+  const int64_t n = c.in(0).dim(-1);
+  map_rows(c.in(0), c.out(0), [=](const float* x, float* y, int64_t) { row(x, y, n); });
 }
-void softmax(const Call& c, void*) { map_rows(c, SUIREN_PICK(softmax_row)); }
-void log_softmax(const Call& c, void*) { map_rows(c, SUIREN_PICK(log_softmax_row)); }
+void softmax(const Call& c, void*) { map_each(c, SUIREN_PICK(softmax_row)); }
+void log_softmax(const Call& c, void*) { map_each(c, SUIREN_PICK(log_softmax_row)); }
 void logsumexp(const Call& c, void*) {
-  const Operand x = c.in(0);
-  const float* from = x.data<float>();
-  float* to = c.out(0).data<float>();
+  const int64_t n = c.in(0).dim(-1);
   const auto row = SUIREN_PICK(logsumexp_row);
-  for_rows(x, [&](int64_t i) { to[i] = row(from + i * x.dim(-1), x.dim(-1)); });
+  const DType dtype = dtype_of_operand(c.out(0).dtype());
+  char* to = c.out(0).data<char>();
+  for_rows(c.in(0), [&](const float* x, int64_t i) {
+    const float y = row(x, n);
+    unstage(dtype, &y, to + i * dtype.size(), dtype.size(), 1);
+  });
 }
 
 int64_t target(const Operand& targets, int64_t i, int64_t V) {
@@ -106,17 +125,16 @@ int64_t target(const Operand& targets, int64_t i, int64_t V) {
   return t;
 }
 
-// Inputs logits [N, V], targets [N]; outputs loss [N], lse [N].
+// Inputs logits [N, V], targets [N]; outputs loss [N], lse [N], which are f32.
 void cross_entropy(const Call& c, void*) {
   const Operand x = c.in(0), targets = c.in(1);
   const int64_t V = x.dim(-1);
-  const float* from = x.data<float>();
   float *loss = c.out(0).data<float>(), *lse = c.out(1).data<float>();
   const auto row = SUIREN_PICK(logsumexp_row);
-  for_rows(x, [&](int64_t i) {
+  for_rows(x, [&](const float* logits, int64_t i) {
     const int64_t t = target(targets, i, V);
-    lse[i] = row(from + i * V, V);
-    loss[i] = lse[i] - from[i * V + t];
+    lse[i] = row(logits, V);
+    loss[i] = lse[i] - logits[t];
   });
 }
 
@@ -124,28 +142,26 @@ void cross_entropy(const Call& c, void*) {
 void cross_entropy_backward(const Call& c, void*) {
   const Operand x = c.in(0), targets = c.in(1);
   const int64_t V = x.dim(-1);
-  const float *from = x.data<float>(), *lse = c.in(2).data<float>(), *g = c.in(3).data<float>(),
-              *g_lse = c.in(4).data<float>();
-  float* to = c.out(0).data<float>();
+  const float *lse = c.in(2).data<float>(), *g = c.in(3).data<float>(), *g_lse = c.in(4).data<float>();
   const auto row = SUIREN_PICK(scaled_exp_row);
-  for_rows(x, [&](int64_t i) {
+  map_rows(x, c.out(0), [&](const float* logits, float* to, int64_t i) {
     const int64_t t = target(targets, i, V);
-    row(from + i * V, to + i * V, V, lse[i], g[i] + g_lse[i]);
-    to[i * V + t] -= g[i];
+    row(logits, to, V, lse[i], g[i] + g_lse[i]);
+    to[t] -= g[i];
   });
 }
 
 Reason accepts_backward(const Call& c) {
   for (int i = 2; i < 5; ++i)
     if (c.in(i).dtype() != SR_F32) return "dtype";
-  return f32_rows(c);
+  return whole_rows(c);
 }
 
 constexpr Kernel kKernels[] = {
     {"softmax", "rows", 10, last_axis, nullptr, softmax},
     {"log_softmax", "rows", 10, last_axis, nullptr, log_softmax},
     {"logsumexp", "rows", 10, last_axis, nullptr, logsumexp},
-    {"cross_entropy", "rows", 10, f32_rows, nullptr, cross_entropy},
+    {"cross_entropy", "rows", 10, whole_rows, nullptr, cross_entropy},
     {"cross_entropy_backward", "rows", 10, accepts_backward, nullptr, cross_entropy_backward},
 };
 

@@ -1,9 +1,12 @@
-// swiglu and rope in f32, forward and backward. Other dtypes run as the parts that the ops are composed of.
+// swiglu and rope, forward and backward, in f32; bf16 and f16 are widened and rounded a row at a time. f64
+// runs as the parts that the ops are composed of.
 
 #include <algorithm>
+#include <vector>
 
+#include "backends/cpu/elementwise.h"
+#include "backends/cpu/rows.h"
 #include "backends/cpu/simd/targets.h"
-#include "backends/cpu/walk.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/kernels/swiglu.cpp"
@@ -70,37 +73,46 @@ HWY_AFTER_NAMESPACE();
 namespace suiren::cpu {
 namespace {
 
-// Each row of the last dimension without gaps, in f32.
-Reason rows_of_f32(const Call& c) {
+Reason narrow_or_f32(const Call& c) {
+  return computes_in_f32(dtype_of_operand(c.in(0).dtype())) ? nullptr : "dtype";
+}
+// Each row of the last dimension without gaps.
+Reason rows(const Call& c) {
   for (int i = 0; i < c.inputs(); ++i) {
     const Operand x = c.in(i);
-    if (x.dtype() != SR_F32) return "dtype";
     if (!x.contiguous() && !(x.dim(-1) > 1 && x.stride(-1) == 1)) return kNeedsContiguous;
   }
-  return nullptr;
+  return narrow_or_f32(c);
 }
 
-template <class T>
-T* as(char* p) {
-  return reinterpret_cast<T*>(p);
-}
-
-void swiglu(const Call& c, void*) {
-  const auto row = SUIREN_PICK(swiglu_row);
-  Walk({c.out(0), c.in(0), c.in(1)}, {4, 4, 4})
-      .run(kGrainMath, [&](int64_t n, char* const* p, const int64_t*) {
-        row(as<float>(p[1]), as<float>(p[2]), as<float>(p[0]), n);
-      });
-}
+void swiglu(const Call& c, void*) { pairs_through_f32(c, kGrainMath, SUIREN_PICK(swiglu_row)); }
 
 // Inputs g, gate, up; outputs dgate, dup.
 void swiglu_backward(const Call& c, void*) {
   const auto row = SUIREN_PICK(swiglu_backward_row);
-  Walk({c.out(0), c.out(1), c.in(0), c.in(1), c.in(2)}, {4, 4, 4, 4, 4})
-      .run(kGrainMath, [&](int64_t n, char* const* p, const int64_t*) {
-        row(as<float>(p[2]), as<float>(p[3]), as<float>(p[4]), as<float>(p[0]), as<float>(p[1]), n);
-      });
+  rows_through_f32<3, 2>(c, kGrainMath, [&](const float* const* in, float* const* out, int64_t n) {
+    row(in[0], in[1], in[2], out[0], out[1], n);
+  });
 }
+
+// One row of a tensor as f32, by the bytes at which it begins.
+class Row {
+ public:
+  explicit Row(const Operand& x) : x_(x), dtype_(dtype_of_operand(x.dtype())) {}
+  const float* get(int64_t at, int64_t n) {
+    const char* from = x_.data<char>() + at * dtype_.size();
+    if (dtype_ == kF32) return reinterpret_cast<const float*>(from);
+    buffer_.resize(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; i += kStage)
+      stage(dtype_, from + i * dtype_.size(), dtype_.size(), buffer_.data() + i, std::min(kStage, n - i));
+    return buffer_.data();
+  }
+
+ private:
+  Operand x_;
+  DType dtype_;
+  std::vector<float> buffer_;
+};
 
 // x [B, T, H, D], cos and sin [T, R / 2]; attribute: interleaved.
 void rope(const Call& c, void*) {
@@ -109,23 +121,27 @@ void rope(const Call& c, void*) {
   if (x.numel() == 0) return;
   const auto head = c.attr_i64(0) ? SUIREN_PICK(rope_head_interleaved) : SUIREN_PICK(rope_head);
   parallel_for(x.dim(0) * T, std::max<int64_t>(1, kGrainCheap / (H * D)), [&](int64_t begin, int64_t end) {
+    Row from(x), cosines(cos), sines(sin);
+    WriteRows to(c.out(0), D);
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t t = i % T;
-      const float* from = x.data<float>() + i / T * x.stride(0) + t * x.stride(1);
-      float* to = c.out(0).data<float>() + i * H * D;
-      for (int64_t h = 0; h < H; ++h) {
-        head(from + h * x.stride(2), cos.data<float>() + t * cos.stride(0),
-             sin.data<float>() + t * sin.stride(0), to + h * D, half);
-        std::copy(from + h * x.stride(2) + 2 * half, from + h * x.stride(2) + D, to + h * D + 2 * half);
+      const int64_t t = i % T, at = i / T * x.stride(0) + t * x.stride(1);
+      const float* angle_cos = cosines.get(t * cos.stride(0), half);
+      const float* angle_sin = sines.get(t * sin.stride(0), half);
+      float* y = to.get(i * H, H);
+      for (int64_t h = 0; h < H; ++h, y += D) {
+        const float* row = from.get(at + h * x.stride(2), D);
+        head(row, angle_cos, angle_sin, y, half);
+        std::copy(row + 2 * half, row + D, y + 2 * half);
       }
+      to.put();
     }
   });
 }
 
 constexpr Kernel kKernels[] = {
-    {"swiglu", "rows", 10, rows_of_f32, nullptr, swiglu},
-    {"swiglu_backward", "rows", 10, rows_of_f32, nullptr, swiglu_backward},
-    {"rope", "heads", 10, rows_of_f32, nullptr, rope},
+    {"swiglu", "rows", 10, narrow_or_f32, nullptr, swiglu},
+    {"swiglu_backward", "rows", 10, narrow_or_f32, nullptr, swiglu_backward},
+    {"rope", "heads", 10, rows, nullptr, rope},
 };
 
 }  // namespace

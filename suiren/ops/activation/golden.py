@@ -17,3 +17,5 @@ def cases():
     case("prelu", lambda x, w: F.prelu(x, w), [draw(2, 3), draw(1)])
     case("glu", lambda x, axis: F.glu(x, axis), [draw(2, 6)], {"axis": 1})
     case("glu", lambda x, axis: F.glu(x, axis), [draw(2, 4, 3)], {"axis": 1})
+    slopes = lambda g, x, slope: torch.where(x > 0, g, slope * g)
+    case("leaky_relu_backward", slopes, [draw(2, 4), draw(2, 4)], {"slope": -0.5})
