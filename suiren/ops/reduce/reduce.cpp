@@ -114,6 +114,77 @@ struct Min : Extremum<Min> {
   static bool beats(Wide x, Wide y) { return x < y; }
 };
 
+struct ProdBackwardAttrs {
+  Dims axes;
+};
+struct ProdBackward {
+  static constexpr OpName name = "prod_backward";
+  static constexpr const char* doc =
+      "dx = g (product of all other elements of x over axes); g has extents of 1 there";
+  using Attrs = ProdBackwardAttrs;
+  static constexpr auto fields = std::tuple{field("axes", &Attrs::axes)};
+  static constexpr DTypes dtypes = kFloating;
+  static Specs infer(const Attrs& a, const TensorSpec& x, const TensorSpec& g) {
+    check_dtype(dtypes, "x", x);
+    check_same_dtype("x", x, "g", g);
+    SR_CHECK_AS(kShape, !a.axes.empty(), "there are no axes, expected at least 1");
+    Reduce::result_shape({a.axes, true}, x);
+    const Shape kept = kept_shape(a.axes, x.shape);
+    SR_CHECK_AS(kShape, g.shape == kept, "g has shape {}, expected {}", g.shape, kept);
+    return {x};
+  }
+  // In f64, what stands before times what stands behind: right with zeros too.
+  static Tensor decompose(const Attrs& a, const Tensor& x, const Tensor& g) {
+    if (x.numel() == 0) return x;
+    Dims order, back;
+    Shape line;  // the kept dimensions, then all reduced ones as one
+    for (int64_t d = 0; d < x.rank(); ++d)
+      if (!reduces(a, d)) order.push_back(d), line.push_back(x.dim(static_cast<int>(d)));
+    for (int64_t d : a.axes) order.push_back(d);
+    line.push_back(reduced_count(a.axes, x.shape()));
+    for (int64_t d = 0; d < x.rank(); ++d) back.push_back(place_of(order, d));
+    const Tensor moved = permute(cast(x, kF64), order), flat = reshape(moved, line);
+    const Tensor others = reshape(exclusive(flat, false) * exclusive(flat, true), moved.shape());
+    return cast(cast(g, kF64) * permute(others, back), x.dtype());
+  }
+  static bool reduces(const Attrs& a, int64_t d) {
+    return std::find(a.axes.begin(), a.axes.end(), d) != a.axes.end();
+  }
+  static int64_t place_of(const Dims& order, int64_t d) {
+    return std::find(order.begin(), order.end(), d) - order.begin();
+  }
+  // Along the last dimension: the product of the elements before (behind, with `reverse`) each.
+  static Tensor exclusive(const Tensor& x, bool reverse) {
+    const int64_t n = x.dim(-1);
+    Shape edge = x.shape();
+    edge[x.rank() - 1] = 1;
+    const Tensor one = ones(edge, x.dtype(), x.device());
+    const Tensor part = cumprod(slice(x, -1, reverse ? 1 : 0, reverse ? n : n - 1), -1, reverse);
+    return concat(reverse ? Tensors{part, one} : Tensors{one, part}, -1);
+  }
+  static Samples samples() {
+    const auto call = [](const Dims& axes, const Shape& x) {
+      return sample(Attrs{axes}, {real(x), real(kept_shape(axes, x))});
+    };
+    const auto zeros = [](const Dims& axes, const Shape& x) {
+      return sample(Attrs{axes}, {real(x, 0, 0), real(kept_shape(axes, x))});
+    };
+    return {call({0}, {1}),
+            call({0}, {17}),
+            call({1}, {3, 70}),
+            call({0}, {5, 37}),
+            call({0, 1}, {3, 5}),
+            call({1}, {2, 3, 20}),
+            call({0, 2}, {2, 3, 4}),
+            call({0}, {0, 4}),
+            zeros({1}, {2, 3}),
+            zeros({0}, {2, 19}),
+            bad(Attrs{{}}, {real({3}), real({3})}, "there are no axes, expected at least 1"),
+            bad(Attrs{{1}}, {real({2, 3}), real({2, 3})}, "g has shape [2, 3], expected [2, 1]"),
+            bad(Attrs{{0}}, {boolean({3}), boolean({1})}, "x is bool, expected a floating type")};
+  }
+};
+
 struct Prod : Reduce {
   static constexpr OpName name = "prod";
   static constexpr const char* doc = "y = product of x over axes; integers and bool as i64";
@@ -131,35 +202,10 @@ struct Prod : Reduce {
       y = multiply_wide(x.dtype, y, x[i]);
     }
   }
-  // The product of all others, as what stands before times what stands behind: right with zeros too.
   static Grads vjp(const Attrs& a, const Vjp& c) {
     const Tensor x = c.in(0);
     if (x.numel() == 0 || a.axes.empty()) return {spread(a, c.grad(), x.shape())};
-    Dims order, back;
-    Shape line;  // the kept dimensions, then all reduced ones as one
-    for (int64_t d = 0; d < x.rank(); ++d)
-      if (!reduces(a, d)) order.push_back(d), line.push_back(x.dim(static_cast<int>(d)));
-    for (int64_t d : a.axes) order.push_back(d);
-    line.push_back(reduced_count(a.axes, x.shape()));
-    for (int64_t d = 0; d < x.rank(); ++d) back.push_back(place_of(order, d));
-    const Tensor moved = permute(x, order), flat = reshape(moved, line);
-    const Tensor others = reshape(exclusive(flat, false) * exclusive(flat, true), moved.shape());
-    return {spread(a, c.grad(), x.shape()) * permute(others, back)};
-  }
-  static bool reduces(const Attrs& a, int64_t d) {
-    return std::find(a.axes.begin(), a.axes.end(), d) != a.axes.end();
-  }
-  static int64_t place_of(const Dims& order, int64_t d) {
-    return std::find(order.begin(), order.end(), d) - order.begin();
-  }
-  // Along the last dimension: the product of the elements before (behind, with `reverse`) each.
-  static Tensor exclusive(const Tensor& x, bool reverse) {
-    const int64_t n = x.dim(-1);
-    Shape edge = x.shape();
-    edge[x.rank() - 1] = 1;
-    const Tensor one = ones(edge, x.dtype(), x.device());
-    const Tensor part = cumprod(slice(x, -1, reverse ? 1 : 0, reverse ? n : n - 1), -1, reverse);
-    return concat(reverse ? Tensors{part, one} : Tensors{one, part}, -1);
+    return {dispatch<ProdBackward>({a.axes}, x, reshape(c.grad(), kept_shape(a.axes, x.shape())))};
   }
   static Samples samples() {
     Samples all = samples_of(real);
@@ -333,8 +379,9 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 }
 
 OpList ops_reduce() {
-  return {&op_info<Sum>(),    &op_info<Mean>(), &op_info<Max>(),        &op_info<Min>(),   &op_info<Argmax>(),
-          &op_info<Argmin>(), &op_info<Prod>(), &op_info<SumSquares>(), &op_info<Cumsum>()};
+  return {&op_info<Sum>(),        &op_info<Mean>(),   &op_info<Max>(),  &op_info<Min>(),
+          &op_info<Argmax>(),     &op_info<Argmin>(), &op_info<Prod>(), &op_info<ProdBackward>(),
+          &op_info<SumSquares>(), &op_info<Cumsum>()};
 }
 
 }  // namespace suiren
