@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
+#include <vector>
 
+#include "suiren/core/autograd.h"
 #include "suiren/ops/ops.h"
 
 namespace suiren {
@@ -87,6 +90,42 @@ TEST(Parts, DiagEmbedIsUndoneByDiagonal) {
 TEST(Parts, FlipTakesAxesInAnyOrder) {
   expect(flip(numbers({2, 3}), {-1, 0}), {2, 3}, {5, 4, 3, 2, 1, 0});
   EXPECT_THROW(flip(numbers({2, 3}), {1, -1}), Error);
+}
+
+// The gradient of the product of each of 40 lines, along dimension 1 or, stored the other way round, 0.
+std::vector<Values> product_gradients(const Values& line, bool columns) {
+  const auto n = static_cast<int64_t>(line.size());
+  const Tensor rows = cast(broadcast_to(row(line), {40, n}), kF32);
+  const Tensor x = contiguous(columns ? permute(rows, {1, 0}) : rows).set_requires_grad();
+  const Tensor y = prod(x, {columns ? 0 : 1}, false);
+  const Tensor dx = gradients({y}, {x}, {ones(y.shape(), kF32)})[0];
+  const Values all = contiguous(cast(columns ? permute(dx, {1, 0}) : dx, kF64)).to_vector<double>();
+  std::vector<Values> lines;
+  for (int64_t i = 0; i < 40; ++i) lines.emplace_back(all.begin() + i * n, all.begin() + (i + 1) * n);
+  return lines;
+}
+
+TEST(Products, GradientsDoNotMindHowLargeOrSmallAPartIs) {
+  constexpr double kLarge = 0x1p100;
+  Values x(5000, 1 / kLarge);
+  std::fill_n(x.begin(), 2500, -kLarge);
+  Values expected(5000, kLarge);
+  std::fill_n(expected.begin(), 2500, -1 / kLarge);
+  for (const bool columns : {false, true})
+    for (const Values& dx : product_gradients(x, columns)) EXPECT_EQ(dx, expected) << columns;
+}
+
+TEST(Products, OneZeroHasAllOfTheGradientAndTwoHaveNone) {
+  for (const bool columns : {false, true}) {
+    for (const Values& dx : product_gradients({2, 0, -3, 5}, columns)) EXPECT_EQ(dx, Values({0, -30, 0, 0}));
+    for (const Values& dx : product_gradients({2, 0, -3, 0}, columns)) EXPECT_EQ(dx, Values(4, 0));
+  }
+}
+
+TEST(Products, GradientsBesideAnInfiniteFactor) {
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const bool columns : {false, true})
+    for (const Values& dx : product_gradients({inf, 2, -3}, columns)) EXPECT_EQ(dx, Values({-6, -inf, inf}));
 }
 
 TEST(Orders, KthvalueAndMedian) {

@@ -1,8 +1,8 @@
 // The gradient of a product: dx[i] = g (product of all others) = g P / x[i] for f32.
 //
 // P is kept as a mantissa and an exponent, so that it is neither too large nor too small for its type however
-// many factors there are. Factors of 0 are counted and left out: with one of them it alone has a gradient, with
-// more none has. Where a factor is infinite or NaN, the others are multiplied out.
+// many factors there are. Factors of 0 are counted and left out: with one of them it alone has a gradient,
+// with more none has. Where a factor is infinite or NaN, the others are multiplied out.
 
 #include <cmath>
 #include <cstring>
@@ -52,7 +52,8 @@ struct Share {
   double part, alone;
   Share(const Product& p, double g) {
     // Beyond 2^600 f32 has neither the result nor the factors that would bring it back.
-    const double all = std::ldexp(p.mantissa * g, static_cast<int>(std::clamp<int64_t>(p.exponent, -600, 600)));
+    const double all =
+        std::ldexp(p.mantissa * g, static_cast<int>(std::clamp<int64_t>(p.exponent, -600, 600)));
     part = p.zeros == 0 ? all : 0 * g;
     alone = p.zeros == 1 ? all : 0 * g;
   }
@@ -92,7 +93,8 @@ Product product_block(const float* x, int64_t n) {
   const auto w = static_cast<int64_t>(hn::Lanes(F64()));
   W mantissa[kVectors];
   T tally[kVectors];
-  SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) mantissa[v] = hn::Set(F64(), 1), tally[v] = hn::Zero(I64());
+  SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) mantissa[v] = hn::Set(F64(), 1),
+                                                   tally[v] = hn::Zero(I64());
   int64_t i = 0;
   for (; i + kVectors * w <= n; i += kVectors * w)
     SUIREN_UNROLL for (int v = 0; v < kVectors; ++v) take(wide(x + i + v * w), mantissa[v], tally[v]);
@@ -120,7 +122,8 @@ Product product_block(const float* x, int64_t n) {
 }
 
 // product[j] *= x[0][j] x[1][j] ..., at most kFactors rows, `step` elements apart.
-void product_rows(const float* x, int64_t step, int64_t rows, double* mantissas, int64_t* tallies, int64_t n) {
+void product_rows(const float* x, int64_t step, int64_t rows, double* mantissas, int64_t* tallies,
+                  int64_t n) {
   const auto w = static_cast<int64_t>(hn::Lanes(F64()));
   constexpr int64_t kRows = 8;
   for (int64_t first = 0; first < rows; first += kRows) {
