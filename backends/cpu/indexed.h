@@ -3,6 +3,7 @@
 // axis as [outer, extent, inner], walked in rows. Row-major operands.
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -79,6 +80,8 @@ class Indexed {
                           [&](int64_t b, int64_t e) {
                             for (int64_t o = b; o < e; ++o) range(o, 0, count_, 0, inners_, one);
                           });
+    if constexpr (std::is_invocable_v<One, int64_t, int64_t, int64_t>)
+      if (inners_ >= kLine && by_place(one)) return;
     parallel_for(inners_, std::max<int64_t>(kLine, kGrainMath / count_),
                  [&](int64_t b, int64_t e) { range(0, 0, count_, b, e, one); });
   }
@@ -87,6 +90,29 @@ class Indexed {
   static constexpr int64_t kLine =
       16;  // elements of a cache line: threads that share one slow each other down
 
+  // A list over the first dimension: each thread has some places of x, with about as many entries as the
+  // others, and takes their rows whole. False (and nothing done) when one place has more than a thread's
+  // share.
+  template <class One>
+  bool by_place(One one) const {
+    std::vector<int64_t> first(static_cast<size_t>(extent_) + 1);  // entries that lead to places before each
+    int64_t most = 0;
+    for (int64_t k = 0; k < count_; ++k)
+      most = std::max(most, ++first[static_cast<size_t>(checked(id_[k])) + 1]);
+    if (most * thread_count() > 2 * count_) return false;
+    std::partial_sum(first.begin(), first.end(), first.begin());
+    parallel_for(count_, std::max<int64_t>(1, kGrainMath / inners_), [&](int64_t b, int64_t e) {
+      const auto place = [&](int64_t entry) {
+        return std::lower_bound(first.begin(), first.end() - 1, entry) - first.begin();
+      };
+      const int64_t low = place(b), high = place(e);
+      id_.visit([&](const auto* id) {
+        for (int64_t k = 0; k < count_; ++k)
+          if (id[k] >= low && id[k] < high) one(id[k] * x_inners_, k * inners_, inners_);
+      });
+    });
+    return true;
+  }
   // One outer position, slices [begin, end) and inner positions [first, last).
   template <class One>
   void range(int64_t o, int64_t begin, int64_t end, int64_t first, int64_t last, One one) const {

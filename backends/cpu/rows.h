@@ -13,7 +13,9 @@ namespace suiren::cpu {
 
 /// Rows that are worth taking together, of `width` numbers each: the buffers of a few operands stay in the
 /// first-level cache.
-inline int64_t rows_at_once(int64_t width) { return std::max<int64_t>(1, 2048 / std::max<int64_t>(1, width)); }
+inline int64_t rows_at_once(int64_t width) {
+  return std::max<int64_t>(1, 2048 / std::max<int64_t>(1, width));
+}
 
 class ReadRows {
  public:
