@@ -24,7 +24,8 @@ void rows_through_f32(const Call& c, int64_t grain,
     const bool as_they_lie =
         dtype == kF32 && std::all_of(s, s + kAll, [](int64_t step) { return step == 4; });
     const int64_t most = as_they_lie ? n : kStage;
-    float buffers[kAll][kStage];
+    float buffers[kAll]
+                 [kStage + kStage / 16];  // no two begin a page apart: their lines would wait for each other
     const float* in[kIn];
     float* out[kOut];
     for (int64_t i = 0; i < n; i += most) {
