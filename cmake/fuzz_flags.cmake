@@ -1,8 +1,7 @@
 # Parsers and what they stand on are instrumented; ops and kernels, which read no file, are not: ./test --sanitize runs
 # those under the sanitizers.
-set(instrumented "$<NOT:$<IN_LIST:$<TARGET_PROPERTY:NAME>,suiren_cpu$<SEMICOLON>suiren_ops>>")
 foreach(flag -fsanitize=fuzzer-no-link -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all)
-  target_compile_options(suiren_flags INTERFACE "$<${instrumented}:${flag}>")
+  target_compile_options(suiren_flags INTERFACE "$<${parses}:${flag}>")
 endforeach()
 target_compile_options(suiren_flags INTERFACE -O1 -g1 -fno-omit-frame-pointer)
 target_link_options(suiren_flags INTERFACE -fsanitize=address,undefined)
