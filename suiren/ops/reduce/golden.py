@@ -19,3 +19,5 @@ def cases():
     case("prod", prod, [index(3, 4, below=9)], {"axes": [1], "keep": False}, gradient=False)
     case("argmin", lambda x, axis: x.argmin(axis), [draw(3, 4)], {"axis": 1}, gradient=False)
     case("argmin", lambda x, axis: x.argmin(axis), [torch.tensor([[3.0, 1.0, 1.0]])], {"axis": 1}, gradient=False)
+    others = lambda x, g, axes: g * torch.stack([x[:, [k for k in range(x.shape[1]) if k != j]].prod(1) for j in range(x.shape[1])], 1)
+    case("prod_backward", others, [draw(3, 4), draw(3, 1)], {"axes": [1]})
