@@ -204,6 +204,30 @@ struct WholeSum {
   void join(WholeSum o) { take(o.value); }
   int64_t result() const { return value; }
 };
+/// Lines along the axis of a row-major x that lie side by side, at least 16 of them: they are read together,
+/// row by row. body(place of the first element, index of the result, n) for runs of n <= kLineRun lines;
+/// neighbours along a line are `line_step` apart.
+inline constexpr int64_t kLineRun = 128;
+inline int64_t line_step(const Operand& x, int64_t axis) {
+  int64_t step = 1;
+  for (int d = static_cast<int>(axis) + 1; d < x.rank(); ++d) step *= x.dim(d);
+  return step;
+}
+inline bool lines_side_by_side(const Operand& x, int64_t axis) {
+  return x.contiguous() && line_step(x, axis) >= 16;
+}
+template <class Body>
+void for_line_runs(const Operand& x, int64_t axis, Body body) {
+  const int64_t n = x.dim(static_cast<int>(axis)), inner = line_step(x, axis);
+  const int64_t runs = (inner + kLineRun - 1) / kLineRun, all = x.numel() / (n * inner) * runs;
+  parallel_for(all, std::max<int64_t>(1, kGrainMath / (n * kLineRun)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t o = i / runs, j = i % runs * kLineRun;
+      body(o * n * inner + j, o * inner + j, std::min(kLineRun, inner - j));
+    }
+  });
+}
+
 /// body(first element of x, index of the result) for each line of x along the axis.
 template <class T, class Body>
 void for_lines(const Call& c, int64_t axis, Body body) {

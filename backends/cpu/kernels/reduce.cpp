@@ -32,6 +32,20 @@ float sum_row(const float* x, int64_t n) {
 float max_row(const float* x, int64_t n) { return row_extremum<true>(x, n); }
 float min_row(const float* x, int64_t n) { return row_extremum<false>(x, n); }
 
+// Where the first number equal to `value` (or the first NaN, if it is that) stands.
+int64_t first_place(const float* x, int64_t n, float value) {
+  const V v = set(value);
+  const bool odd = value != value;
+  int64_t i = 0;
+  for (; i + width() <= n; i += width()) {
+    const V in = load(x + i);
+    const auto hit = hn::FindFirstTrue(F32(), odd ? hn::IsNaN(in) : hn::Eq(in, v));
+    if (hit >= 0) return i + hit;
+  }
+  while (i < n - 1 && x[i] != value && !(odd && x[i] != x[i])) ++i;
+  return i;
+}
+
 // y[j] = the largest (smallest) of x[0][j], x[1][j], ...; NaN wins.
 template <bool kLargest>
 HWY_INLINE void extremum_columns(const float* x, int64_t step, int64_t rows, float* y, int64_t n) {
@@ -220,20 +234,46 @@ void extremum(const Call& c, void*) {
   });
 }
 
+template <bool kLargest, class C>
+bool displaces(C candidate, C top) {
+  return (kLargest ? candidate > top : candidate < top) || (candidate != candidate && top == top);
+}
 template <bool kLargest>
 void extremum_index(const Call& c, void*) {
   const auto axis = static_cast<int>(c.attr_i64(0));
-  const int64_t n = c.in(0).dim(axis), step = c.in(0).stride(axis);
+  const Operand x = c.in(0);
+  const int64_t n = x.dim(axis), step = x.stride(axis);
   int64_t* y = c.out(0).data<int64_t>();
-  visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() {
-    for_lines<T>(c, axis, [&](const T* x, int64_t o) {
-      int64_t best = 0;
-      auto top = convert<std::conditional_t<is_half<T>, float, T>>(x[0]);
-      for (int64_t k = 1; k < n; ++k) {
-        const decltype(top) candidate = x[k * step];
-        if ((kLargest ? candidate > top : candidate < top) || (candidate != candidate && top == top))
-          best = k, top = candidate;
+  visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
+    using C = std::conditional_t<is_half<T>, float, T>;
+    if (lines_side_by_side(x, axis))
+      return for_line_runs(x, axis, [&](int64_t at, int64_t o, int64_t count) {
+        const T* row = x.data<T>() + at;
+        C top[kLineRun];
+        for (int64_t j = 0; j < count; ++j) top[j] = convert<C>(row[j]), y[o + j] = 0;
+        for (int64_t k = 1; k < n; ++k) {
+          row += step;
+          for (int64_t j = 0; j < count; ++j) {
+            const C candidate = convert<C>(row[j]);
+            const bool wins = displaces<kLargest>(candidate, top[j]);
+            y[o + j] = wins ? k : y[o + j];
+            top[j] = wins ? candidate : top[j];
+          }
+        }
+      });
+    if constexpr (std::is_same_v<T, float>)
+      if (step == 1) {
+        const auto extremum = kLargest ? SUIREN_PICK(max_row) : SUIREN_PICK(min_row);
+        const auto place = SUIREN_PICK(first_place);
+        return for_lines<T>(c, axis,
+                            [=](const T* line, int64_t o) { y[o] = place(line, n, extremum(line, n)); });
       }
+    for_lines<T>(c, axis, [&](const T* line, int64_t o) {
+      int64_t best = 0;
+      C top = convert<C>(line[0]);
+      for (int64_t k = 1; k < n; ++k)
+        if (const C candidate = line[k * step]; displaces<kLargest>(candidate, top))
+          best = k, top = candidate;
       y[o] = best;
     });
   });
@@ -245,18 +285,29 @@ void cumsum(const Call& c, void*) {
   const bool reverse = c.attr_i64(1) != 0;
   const Operand x = c.in(0), y = c.out(0);
   if (x.numel() == 0) return;
-  const int64_t n = x.dim(axis), step = x.stride(axis);
-  int64_t inner = 1;
-  for (int d = axis + 1; d < x.rank(); ++d) inner *= x.dim(d);
+  const int64_t n = x.dim(axis), step = x.stride(axis), inner = line_step(x, axis);
+  const auto place = [=](int64_t i) { return reverse ? n - 1 - i : i; };
   visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
     using Sum = std::conditional_t<std::is_integral_v<T>, WholeSum, FloatSum>;
     using Y = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
     Y* to = y.data<Y>();
+    if (lines_side_by_side(x, axis))
+      return for_line_runs(x, axis, [&](int64_t at, int64_t, int64_t count) {
+        Sum total[kLineRun];
+        for (int64_t i = 0; i < n; ++i) {
+          const T* row = x.data<T>() + at + place(i) * inner;
+          Y* result = to + at + place(i) * inner;
+          for (int64_t j = 0; j < count; ++j) {
+            total[j].take(row[j]);
+            result[j] = convert<Y>(total[j].value);
+          }
+        }
+      });
     for_lines<T>(c, axis, [&](const T* from, int64_t o) {
       Y* line = to + o / inner * n * inner + o % inner;
       Sum total;
       for (int64_t i = 0; i < n; ++i) {
-        const int64_t k = reverse ? n - 1 - i : i;
+        const int64_t k = place(i);
         total.take(from[k * step]);
         line[k * inner] = convert<Y>(total.value);
       }

@@ -267,20 +267,35 @@ void for_recurrences(const Call& c, Body body) {
 }
 
 void cumprod(const Call& c, void*) {
-  visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() {
+  const Operand x = c.in(0);
+  const int64_t axis = c.attr_i64(0);
+  if (x.numel() == 0) return;
+  visit_dtype(dtype_of_operand(x.dtype()), [&]<class T>() {
     using C = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
     using Y = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
-    const T* x = c.in(0).data<T>();
+    const T* from = x.data<T>();
     Y* y = c.out(0).data<Y>();
+    const auto multiply = [=](C& total, int64_t at) {
+      total *= static_cast<C>(convert<std::conditional_t<is_half<T>, float, T>>(from[at]));
+      if constexpr (std::is_integral_v<T>)
+        y[at] = static_cast<int64_t>(total);
+      else
+        y[at] = convert<Y>(total);
+    };
+    if (lines_side_by_side(x, axis))
+      return for_line_runs(x, axis, [&](int64_t first, int64_t, int64_t count) {
+        const int64_t n = x.dim(static_cast<int>(axis)), step = line_step(x, axis);
+        const bool reverse = c.attr_i64(1) != 0;
+        C total[kLineRun];
+        std::fill_n(total, count, C(1));
+        for (int64_t i = 0; i < n; ++i) {
+          const int64_t at = first + (reverse ? n - 1 - i : i) * step;
+          for (int64_t j = 0; j < count; ++j) multiply(total[j], at + j);
+        }
+      });
     for_recurrences(c, [=](int64_t at, int64_t step, int64_t n) {
       C total = 1;
-      for (int64_t k = 0; k < n; ++k, at += step) {
-        total *= static_cast<C>(convert<std::conditional_t<is_half<T>, float, T>>(x[at]));
-        if constexpr (std::is_integral_v<T>)
-          y[at] = static_cast<int64_t>(total);
-        else
-          y[at] = convert<Y>(total);
-      }
+      for (int64_t k = 0; k < n; ++k, at += step) multiply(total, at);
     });
   });
 }
