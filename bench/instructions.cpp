@@ -1,5 +1,5 @@
-// One piece of work of fixed size on one thread, for tools/instructions to count: instructions repeat where times do
-// not. The work runs once before it is counted, so that packed weights, caches and tables are there.
+// One piece of work of fixed size on one thread, for tools/instructions to count: instructions repeat where
+// times do not. The work runs once before it is counted, so that packed weights, caches and tables are there.
 //   instructions --list | WORK
 
 #include <cstdio>
@@ -33,7 +33,8 @@ std::function<void()> both_ways(Tensor x, F f) {
 
 std::function<void()> attend() {
   const Tensor k = random({1, 128, 2, 64}), v = random({1, 128, 2, 64});
-  return both_ways(random({1, 128, 2, 64}), [=](const Tensor& q) { return scaled_dot_product_attention(q, k, v, 0.125); });
+  return both_ways(random({1, 128, 2, 64}),
+                   [=](const Tensor& q) { return scaled_dot_product_attention(q, k, v, 0.125); });
 }
 
 std::function<void()> train_step() {
@@ -67,10 +68,17 @@ const std::map<std::string, std::function<std::function<void()>()>> kWork{
     {"matmul bf16 256x256x256", [] { return product(256, 256, 256, kBF16); }},
     {"add f32 64K", [] { return std::function<void()>([x = random({65536})] { x + x; }); }},
     {"add f32 1", [] { return std::function<void()>([x = random({1})] { x + x; }); }},
-    {"softmax f32 64x1024", [] { return both_ways(random({64, 1024}), [](const Tensor& x) { return softmax(x, -1); }); }},
+    {"softmax f32 64x1024",
+     [] {
+       return both_ways(random({64, 1024}), [](const Tensor& x) { return softmax(x, -1); });
+     }},
     {"rms_norm f32 64x256",
-     [] { return both_ways(random({1, 64, 256}), [w = random({256})](const Tensor& x) { return rms_norm(x, w); }); }},
-    {"swiglu bf16 64x704", [] {
+     [] {
+       return both_ways(random({1, 64, 256}),
+                        [w = random({256})](const Tensor& x) { return rms_norm(x, w); });
+     }},
+    {"swiglu bf16 64x704",
+     [] {
        return both_ways(random({64, 704}, kBF16),
                         [up = random({64, 704}, kBF16)](const Tensor& x) { return swiglu(x, up); });
      }},
@@ -89,7 +97,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   const auto found = kWork.find(name);
-  if (found == kWork.end()) return std::fprintf(stderr, "instructions: there is no work '%s'\n", name.c_str()), 2;
+  if (found == kWork.end())
+    return std::fprintf(stderr, "instructions: there is no work '%s'\n", name.c_str()), 2;
   set_thread_count(1);
   const auto work = found->second();
   work();
