@@ -4,15 +4,24 @@
 #include <type_traits>
 
 #include "backends/cpu/convert.h"
+#include "backends/cpu/simd/targets.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/walk.h"
 
-namespace suiren::cpu {
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/kernels/cast.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace suiren::cpu::HWY_NAMESPACE {
 namespace {
 
 // To integers: runs of values that an int32_t holds take the processor's conversion, which vectors have.
-template <class To, class From>
-void whole_row(const From* x, To* y, int64_t n) {
+template <class Types>
+void whole_row(const typename Types::From* x, typename Types::To* y, int64_t n) {
+  using From = typename Types::From;
+  using To = typename Types::To;
   constexpr int64_t kRun = 64;
   constexpr From kLimit = 2147483648;
   for (int64_t i = 0; i < n; i += kRun) {
@@ -26,6 +35,20 @@ void whole_row(const From* x, To* y, int64_t n) {
   }
 }
 
+}  // namespace
+}  // namespace suiren::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace suiren::cpu {
+namespace {
+
+template <class A, class B>
+struct Types {
+  using From = A;
+  using To = B;
+};
+
 template <class To, class From>
 void cast_row(int64_t n, char* const* p, const int64_t* s) {
   To* y = reinterpret_cast<To*>(p[0]);
@@ -37,8 +60,10 @@ void cast_row(int64_t n, char* const* p, const int64_t* s) {
       std::is_floating_point_v<From> && std::is_integral_v<To> && !std::is_same_v<To, bool>;
   if constexpr (vectors)
     if (step == 1) return convert_row(x, y, n);
-  if constexpr (whole)
-    if (step == 1) return whole_row(x, y, n);
+  if constexpr (whole) {
+    using Pair = Types<From, To>;
+    if (step == 1) return SUIREN_PICK(whole_row<Pair>)(x, y, n);
+  }
   if (step == 1)
     for (int64_t i = 0; i < n; ++i) y[i] = convert<To>(x[i]);
   else
@@ -61,3 +86,4 @@ constexpr Kernel kKernels[] = {{"cast", "strided", 10, nullptr, nullptr, cast}};
 KernelList kernels_cast() { return kKernels; }
 
 }  // namespace suiren::cpu
+#endif

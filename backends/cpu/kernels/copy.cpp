@@ -5,10 +5,38 @@
 
 #include "backends/cpu/convert.h"
 #include "backends/cpu/move.h"
+#include "backends/cpu/simd/targets.h"
 #include "backends/cpu/stage.h"
 #include "backends/cpu/walk.h"
 #include "backends/cpu/word.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/kernels/copy.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace suiren::cpu::HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// to[i] = from[-i].
+template <class W>
+void reverse_row(int64_t n, W* to, const W* from) {
+  int64_t i = 0;
+  if constexpr (sizeof(W) > 1) {  // Highway does not reverse bytes
+    const hn::ScalableTag<W> d;
+    const auto w = static_cast<int64_t>(hn::Lanes(d));
+    for (; i + w <= n; i += w) hn::StoreU(hn::Reverse(d, hn::LoadU(d, from - i - (w - 1))), d, to + i);
+  }
+  for (; i < n; ++i) to[i] = from[-i];
+}
+
+}  // namespace
+}  // namespace suiren::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace suiren::cpu {
 namespace {
 
@@ -24,18 +52,6 @@ void repeat(T x, T* y, int64_t n) {
     std::memcpy(y + i, y, static_cast<size_t>(std::min(run, n - i)) * sizeof(T));
 }
 
-// to[i] = from[-i], in runs of a fixed number, which the compiler makes vectors of.
-template <class W>
-void reverse_row(int64_t n, W* __restrict to, const W* __restrict from) {
-  constexpr int64_t kRun = 16;
-  int64_t i = 0;
-  for (; i + kRun <= n; i += kRun) {
-    const W* last = from - i - (kRun - 1);
-    for (int64_t j = 0; j < kRun; ++j) to[i + j] = last[kRun - 1 - j];
-  }
-  for (; i < n; ++i) to[i] = from[-i];
-}
-
 template <class W>
 void move_row(int64_t n, char* to, int64_t to_step, const char* from, int64_t from_step) {
   constexpr int64_t size = sizeof(W);
@@ -46,7 +62,7 @@ void move_row(int64_t n, char* to, int64_t to_step, const char* from, int64_t fr
   if (to_step == size && from_step == 0)
     return repeat(*reinterpret_cast<const W*>(from), reinterpret_cast<W*>(to), n);
   if (to_step == size && from_step == -size)
-    return reverse_row(n, reinterpret_cast<W*>(to), reinterpret_cast<const W*>(from));
+    return SUIREN_PICK(reverse_row<W>)(n, reinterpret_cast<W*>(to), reinterpret_cast<const W*>(from));
   for (int64_t i = 0; i < n; ++i) {
     W word;
     std::memcpy(&word, from + i * from_step, sizeof(W));
@@ -217,3 +233,4 @@ constexpr Kernel kKernels[] = {
 KernelList kernels_copy() { return kKernels; }
 
 }  // namespace suiren::cpu
+#endif
