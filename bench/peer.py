@@ -21,6 +21,7 @@ parser.add_argument("--threads", type=int, default=2)
 THREADS = parser.parse_args().threads
 os.environ["RAYON_NUM_THREADS"] = str(THREADS)  # for learning; one text is encoded on one thread
 os.environ["OMP_NUM_THREADS"] = str(THREADS)
+os.environ["OMP_PROC_BIND"] = "close"  # else two threads at times share a core, and the peer is slow by chance
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
