@@ -26,13 +26,15 @@ std::map<std::string, LastResult> last_results(const std::string& folder, const 
     if (entry.path().extension() != ".json" || entry.file_size() == 0) continue;
     const io::Json j = io::read_json(entry.path());
     if (!j.is_object() || j.value("what", "") != "suiren bench" || j.value("cpu", "") != cpu ||
-        j.value("threads", 0) != threads)
+        io::json_int(j, "threads", entry.path()) != threads)
       continue;
     const std::string name = entry.path(), date = io::json_string(j, "date", name);
     for (const io::Json& f : io::json_member(j, "figures", name)) {
       LastResult& last = latest[io::json_string(f, "name", name)];
       if (date >= last.date)
-        last = {.value = io::json_number(f, "value", name), .roof = f.value("roof", 0.0), .date = date};
+        last = {.value = io::json_number(f, "value", name),
+                .roof = f.contains("roof") ? io::json_number(f, "roof", name) : 0,
+                .date = date};
     }
   }
   return latest;

@@ -193,7 +193,7 @@ class Comparer : public DispatchObserver {
   bool busy_ = false;
 };
 
-std::shared_ptr<const void> read_attributes(const OpInfo& op, const Json& list) {
+std::shared_ptr<const void> read_attributes(const OpInfo& op, const Json& list, const std::string& name) {
   std::vector<AttrValue> values;
   std::vector<std::vector<int64_t>> lists(list.size());
   for (size_t i = 0; i < list.size(); ++i) {
@@ -201,12 +201,12 @@ std::shared_ptr<const void> read_attributes(const OpInfo& op, const Json& list) 
     AttrValue v{AttrValue::kInt, ""};
     if (a.contains("float")) {
       v.kind = AttrValue::kFloat;
-      v.f = std::strtod(a["float"].get<std::string>().c_str(), nullptr);
+      v.f = std::strtod(io::json_string(a, "float", name).c_str(), nullptr);
     } else if (a.contains("list")) {
-      lists[i] = a["list"].get<std::vector<int64_t>>();
+      lists[i] = io::json_ints(a, "list", name);
       v.kind = AttrValue::kList, v.list = lists[i].data(), v.size = static_cast<int>(lists[i].size());
     } else {
-      v.i = a.at("int").get<int64_t>();
+      v.i = io::json_int(a, "int", name);
     }
     values.push_back(v);
   }
@@ -230,22 +230,21 @@ Comparison compare_devices(const std::function<void()>& forward, const Device& o
 
 Comparison replay_call(const std::string& folder, const Device& device) {
   const NoGrad off;
-  const Json call = io::read_json(folder + "/call.json");
+  const std::string name = folder + "/call.json";
+  const Json call = io::read_json(name);
   const io::SafeTensors file = io::SafeTensors::open(folder + "/tensors.safetensors");
-  const OpInfo& op = find_op(call.at("op").get<std::string>());
-  const auto attrs = read_attributes(op, call.at("attributes"));
+  const OpInfo& op = find_op(io::json_string(call, "op", name));
+  const auto attrs = read_attributes(op, io::json_member(call, "attributes", name), name);
   Tensors inputs, want;
-  for (const Json& j : call.at("inputs")) {
+  for (const Json& j : io::json_member(call, "inputs", name)) {
     const Tensor row = read_tensor(file, fmt::format("input.{}", inputs.size()));
-    row.storage()->set_stable(j.at("stable").get<bool>());
-    const auto shape = j.at("shape").get<std::vector<int64_t>>(),
-               strides = j.at("strides").get<std::vector<int64_t>>();
+    row.storage()->set_stable(io::json_bool(j, "stable", name));
+    const auto shape = io::json_sizes(j, "shape", name), strides = io::json_ints(j, "strides", name);
     const Tensor t = row.alias(Shape(std::span<const int64_t>(shape)),
-                               Strides(std::span<const int64_t>(strides)), j.at("offset").get<int64_t>());
+                               Strides(std::span<const int64_t>(strides)), io::json_int(j, "offset", name));
     SR_CHECK(shape.size() == strides.size() &&
                  (t.numel() == 0 || (extent(t).first >= 0 && extent(t).second <= row.numel())),
-             "{}/call.json: input {} reaches outside its {} saved elements", folder, inputs.size(),
-             row.numel());
+             "{}: input {} reaches outside its {} saved elements", name, inputs.size(), row.numel());
     inputs.push_back(t);
   }
   while (file.contains(fmt::format("result.{}", want.size())))

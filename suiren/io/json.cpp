@@ -121,6 +121,16 @@ bool is_int(const Json& v) {
                                 : v.is_number_integer();
 }
 
+std::vector<int64_t> ints_from(int64_t least, const Json& object, const std::string& key,
+                               const std::string& name, const char* wanted) {
+  const Json& value = json_member(object, key, name);
+  const bool ok = value.is_array() && std::all_of(value.begin(), value.end(), [&](const Json& v) {
+                    return is_int(v) && v.get<int64_t>() >= least;
+                  });
+  if (!ok) wrong_type(value, key, name, wanted);
+  return value.get<std::vector<int64_t>>();
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& name, DuplicateKeys duplicates,
@@ -165,13 +175,12 @@ std::string json_string(const Json& object, const std::string& key, const std::s
   return value.get<std::string>();
 }
 
+std::vector<int64_t> json_ints(const Json& object, const std::string& key, const std::string& name) {
+  return ints_from(INT64_MIN, object, key, name, "an array of integers");
+}
+
 std::vector<int64_t> json_sizes(const Json& object, const std::string& key, const std::string& name) {
-  const Json& value = json_member(object, key, name);
-  const bool ok = value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& v) {
-                    return is_int(v) && v.get<int64_t>() >= 0;
-                  });
-  if (!ok) wrong_type(value, key, name, "an array of integers >= 0");
-  return value.get<std::vector<int64_t>>();
+  return ints_from(0, object, key, name, "an array of integers >= 0");
 }
 
 }  // namespace suiren::io

@@ -33,7 +33,8 @@ int64_t json_int(const Json& object, const std::string& key, const std::string& 
 double json_number(const Json& object, const std::string& key, const std::string& name);
 bool json_bool(const Json& object, const std::string& key, const std::string& name);
 std::string json_string(const Json& object, const std::string& key, const std::string& name);
-/// An array of integers >= 0.
+/// An array of integers; of integers >= 0.
+std::vector<int64_t> json_ints(const Json& object, const std::string& key, const std::string& name);
 std::vector<int64_t> json_sizes(const Json& object, const std::string& key, const std::string& name);
 
 }  // namespace suiren::io

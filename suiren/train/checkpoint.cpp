@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "suiren/base/digest.h"
 #include "suiren/base/file.h"
@@ -51,9 +52,9 @@ Json write_tensors(const std::string& path, const NamedTensors& tensors) {
 
 NamedTensors read_tensors(const std::string& path, const Json& row) {
   const MappedFile file(path);
-  SR_CHECK(file.bytes().size() == row.at("bytes").get<size_t>(),
-           "{} is damaged: it has {} bytes, {} were written", path, file.bytes().size(),
-           row.at("bytes").get<size_t>());
+  const int64_t written = io::json_int(row, "bytes", path);
+  SR_CHECK(std::cmp_equal(file.bytes().size(), written), "{} is damaged: it has {} bytes, {} were written",
+           path, file.bytes().size(), written);
   SR_CHECK(digest(header_of(file.bytes(), path)) == row.at("header").get<std::string>(),
            "{} is damaged: the digest of its header differs", path);
   const io::SafeTensors tensors = io::SafeTensors::from_bytes(file.bytes(), path);
@@ -124,12 +125,12 @@ Checkpoint load_checkpoint(const std::string& folder) {
            "{} is damaged: its digest differs from manifest.sha256", manifest_path);
   const Json manifest = io::parse_json(text, manifest_path);
   try {
-    SR_CHECK(manifest.at("format_version").get<int>() == kFormatVersion,
-             "{} has format version {}, this suiren reads {}", folder,
-             manifest.at("format_version").get<int>(), kFormatVersion);
+    const int64_t version = io::json_int(manifest, "format_version", manifest_path);
+    SR_CHECK(version == kFormatVersion, "{} has format version {}, this suiren reads {}", folder, version,
+             kFormatVersion);
     const Json& files = manifest.at("files");
     Checkpoint c;
-    c.step = manifest.at("step").get<int64_t>();
+    c.step = io::json_int(manifest, "step", manifest_path);
     c.state = read_file(folder + "/state.json");
     SR_CHECK(sha256(c.state) == files.at("state.json").at("sha256").get<std::string>(),
              "{}/state.json is damaged: its digest differs", folder);

@@ -126,7 +126,10 @@ std::string loss_curve_svg(const std::vector<CurvePoint>& training, const std::v
 }
 
 void write_report(const std::string& run, const std::vector<SampleText>& samples, const ReportFacts& facts) {
-  const io::Json record = io::read_json(run + "/run.json");
+  const std::string file = run + "/run.json";
+  const io::Json record = io::read_json(file);
+  const auto count = [&](const char* key) { return io::json_int(record, key, file); };
+  const auto text = [&](const char* key) { return io::json_string(record, key, file); };
   const auto rows = read_log(run + "/log.jsonl");
   std::vector<CurvePoint> training, heldout;
   double speed = 0;
@@ -139,10 +142,10 @@ void write_report(const std::string& run, const std::vector<SampleText>& samples
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\">\n<title>" +
       escape(run) + " · Suiren</title><style>" + kStyle + "</style></head><body>\n<h1>Suiren 燧人 · " +
-      escape(run) + "</h1>\n<div class=\"sub\">" + escape(record.value("machine", "")) + " · suiren " +
-      escape(record.value("suiren", "")) + "</div>\n<div class=\"facts\">\n";
+      escape(run) + "</h1>\n<div class=\"sub\">" + escape(text("machine")) + " · suiren " +
+      escape(text("suiren")) + "</div>\n<div class=\"facts\">\n";
   for (const auto& [name, value] : facts) h += fact(name, value);
-  h += fact("parameters · 参数", format_short(static_cast<double>(record.value("parameters", int64_t{0}))));
+  h += fact("parameters · 参数", format_short(static_cast<double>(count("parameters"))));
   if (!rows.empty()) {
     h += fact("steps · 步数", format_count(rows.back().step + 1)) +
          fact("tokens · 词元", format_short(static_cast<double>(rows.back().tokens)));
@@ -156,13 +159,13 @@ void write_report(const std::string& run, const std::vector<SampleText>& samples
   if (!samples.empty()) h += "<h2>Samples · 续写</h2>\n";
   for (const SampleText& s : samples)
     h += "<div class=\"poem\"><span>" + escape(s.prompt) + "</span>" + escape(s.text) + "</div>\n";
-  h += "<h2>Settings · 设置</h2>\n<table>\n" +
-       row("steps", std::to_string(record.value("steps", int64_t{0}))) +
-       row("sequence_length", std::to_string(record.value("sequence_length", int64_t{0})));
-  for (const auto& [key, value] : record.at("settings").items())
+  h += "<h2>Settings · 设置</h2>\n<table>\n" + row("steps", std::to_string(count("steps"))) +
+       row("sequence_length", std::to_string(count("sequence_length")));
+  for (const auto& [key, value] : io::json_member(record, "settings", file).items())
     h += row(key, value.is_string() ? value.get<std::string>() : value.dump());
-  h += row("roof", fmt::format("{:.0f} GFLOP/s f32, measured", record.value("roof_gflops", 0.0))) +
-       row("data digest", record.value("data_digest", ""));
+  h +=
+      row("roof", fmt::format("{:.0f} GFLOP/s f32, measured", io::json_number(record, "roof_gflops", file))) +
+      row("data digest", text("data_digest"));
   write_file(run + "/report.html", h + "</table>\n</body></html>\n");
 }
 

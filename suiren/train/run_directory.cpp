@@ -54,13 +54,13 @@ RunRecord RunDirectory::read_record() const {
   try {
     for (const auto& [key, value] : j.at("settings").items())
       r.settings.emplace_back(key, value.get<std::string>());
-    r.steps = j.at("steps").get<int64_t>();
-    r.sequence_length = j.at("sequence_length").get<int64_t>();
-    r.parameters = j.at("parameters").get<int64_t>();
-    r.data_digest = j.at("data_digest").get<std::string>();
-    r.machine = j.at("machine").get<std::string>();
-    r.roof_gflops = j.at("roof_gflops").get<double>();
-    r.finished = j.at("finished").get<bool>();
+    r.steps = io::json_int(j, "steps", name);
+    r.sequence_length = io::json_int(j, "sequence_length", name);
+    r.parameters = io::json_int(j, "parameters", name);
+    r.data_digest = io::json_string(j, "data_digest", name);
+    r.machine = io::json_string(j, "machine", name);
+    r.roof_gflops = io::json_number(j, "roof_gflops", name);
+    r.finished = io::json_bool(j, "finished", name);
   } catch (const Json::exception& e) {
     fail(ErrorCode::kInvalid, "{} is damaged: {}", name, e.what());
   }
@@ -108,9 +108,11 @@ std::vector<LogRow> read_log(const std::string& path) {
     const auto number = [&](const char* key, double otherwise) {
       return j.contains(key) && j[key].is_number() ? j[key].get<double>() : otherwise;
     };
-    rows.push_back({static_cast<int64_t>(number("step", 0)), number("loss", 0), number("grad_norm", 0),
-                    number("lr", 0), static_cast<int64_t>(number("tokens", 0)),
-                    number("tokens_per_second", 0), number("heldout_loss", -1)});
+    const auto count = [&](const char* key) {
+      return j.contains(key) && j[key].is_number_integer() ? j[key].get<int64_t>() : 0;
+    };
+    rows.push_back({count("step"), number("loss", 0), number("grad_norm", 0), number("lr", 0),
+                    count("tokens"), number("tokens_per_second", 0), number("heldout_loss", -1)});
   }
   return rows;
 }
