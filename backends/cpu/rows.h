@@ -17,47 +17,53 @@ inline int64_t rows_at_once(int64_t width) {
   return std::max<int64_t>(1, 2048 / std::max<int64_t>(1, width));
 }
 
+/// Declines what these rows cannot serve: another dtype than f32, bf16 or f16, or gaps between elements.
+inline Reason row_major_in_f32(const Call& c) {
+  return computes_in_f32(dtype_of_operand(c.in(0).dtype())) ? row_major_inputs(c) : "dtype";
+}
+
 class ReadRows {
  public:
-  ReadRows(const Operand& x, int64_t width) : x_(x), width_(width) {}
-  /// Where they lie, or widened into a buffer that the next call overwrites.
-  const float* get(int64_t first, int64_t count) {
-    const DType dtype = dtype_of_operand(x_.dtype());
-    if (dtype == kF32) return x_.data<float>() + first * width_;
-    buffer_.resize(static_cast<size_t>(count * width_));
-    if (dtype == kBF16)
-      convert_row(x_.data<bfloat16>() + first * width_, buffer_.data(), count * width_);
-    else
-      convert_row(x_.data<float16>() + first * width_, buffer_.data(), count * width_);
+  explicit ReadRows(const Operand& x, int64_t width = 0)
+      : x_(x), dtype_(dtype_of_operand(x.dtype())), width_(width) {}
+  /// Rows where they lie, or widened into a buffer that the next call overwrites.
+  const float* get(int64_t first, int64_t count) { return elements(first * width_, count * width_); }
+  /// n elements that lie side by side, `at` elements from the first; of any layout otherwise.
+  const float* elements(int64_t at, int64_t n) {
+    const char* from = x_.data<char>() + at * dtype_.size();
+    if (dtype_ == kF32) return reinterpret_cast<const float*>(from);
+    buffer_.resize(static_cast<size_t>(n));
+    stage(dtype_, from, dtype_.size(), buffer_.data(), n);
     return buffer_.data();
   }
 
  private:
   Operand x_;
+  DType dtype_;
   int64_t width_;
   std::vector<float> buffer_;
 };
 
 class WriteRows {
  public:
-  WriteRows(const Operand& y, int64_t width) : y_(y), width_(width) {}
+  WriteRows(const Operand& y, int64_t width) : y_(y), dtype_(dtype_of_operand(y.dtype())), width_(width) {}
   /// Where to write them; put() completes it.
   float* get(int64_t first, int64_t count) {
     first_ = first, count_ = count;
-    if (y_.dtype() == SR_F32) return y_.data<float>() + first * width_;
+    if (dtype_ == kF32) return y_.data<float>() + first * width_;
     buffer_.resize(static_cast<size_t>(count * width_));
     return buffer_.data();
   }
   /// Rounds what was written, where the operand is narrower.
   void put() {
-    if (y_.dtype() == SR_BF16)
-      convert_row(buffer_.data(), y_.data<bfloat16>() + first_ * width_, count_ * width_);
-    else if (y_.dtype() == SR_F16)
-      convert_row(buffer_.data(), y_.data<float16>() + first_ * width_, count_ * width_);
+    if (dtype_ == kF32) return;
+    unstage(dtype_, buffer_.data(), y_.data<char>() + first_ * width_ * dtype_.size(), dtype_.size(),
+            count_ * width_);
   }
 
  private:
   Operand y_;
+  DType dtype_;
   int64_t width_, first_ = 0, count_ = 0;
   std::vector<float> buffer_;
 };

@@ -18,7 +18,7 @@ void convert_row(const float16* x, float* y, int64_t n);
 void convert_row(const float* x, bfloat16* y, int64_t n);
 void convert_row(const float* x, float16* y, int64_t n);
 
-/// to[i] = element i of the row at `from`, strides in bytes, n <= kStage.
+/// to[i] = element i of the row at `from`, strides in bytes.
 void stage(DType dtype, const char* from, int64_t stride, float* to, int64_t n);
 void unstage(DType dtype, const float* from, char* to, int64_t stride, int64_t n);
 
@@ -36,5 +36,7 @@ inline const float* staged(DType dtype, const char* from, int64_t stride, float*
 /// True for the dtypes that compute in f32.
 inline bool computes_in_f32(DType d) { return d == kF32 || d == kBF16 || d == kF16; }
 inline DType dtype_of_operand(uint16_t id) { return static_cast<DType::Id>(id); }
+/// True for the dtypes that are widened for that.
+inline bool is_narrow(uint16_t dtype) { return dtype == SR_BF16 || dtype == SR_F16; }
 
 }  // namespace suiren::cpu

@@ -15,22 +15,20 @@ constexpr int64_t kGrain = 32768;
 uint64_t copy_bytes(const Operand& x) {
   return (static_cast<uint64_t>(x.numel()) * sizeof(float) / kAlignment + 1) * kAlignment;
 }
-bool narrow(const sr_tensor& t) { return t.dtype == SR_BF16 || t.dtype == SR_F16; }
+bool narrow(const sr_tensor& t) { return is_narrow(t.dtype); }
 
-template <class From, class To>
-void convert(const void* from, void* to, int64_t n) {
-  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
-    convert_row(static_cast<const From*>(from) + begin, static_cast<To*>(to) + begin, end - begin);
+// In memory order, on all threads.
+void widen(const Operand& x, float* to) {
+  const DType dtype = dtype_of_operand(x.dtype());
+  parallel_for(x.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    stage(dtype, x.data<char>() + begin * dtype.size(), dtype.size(), to + begin, end - begin);
   });
 }
-
-void widen(const Operand& x, float* to) {
-  x.dtype() == SR_BF16 ? convert<bfloat16, float>(x.data<void>(), to, x.numel())
-                       : convert<float16, float>(x.data<void>(), to, x.numel());
-}
 void round(const float* from, const Operand& y) {
-  y.dtype() == SR_BF16 ? convert<float, bfloat16>(from, y.data<void>(), y.numel())
-                       : convert<float, float16>(from, y.data<void>(), y.numel());
+  const DType dtype = dtype_of_operand(y.dtype());
+  parallel_for(y.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    unstage(dtype, from + begin, y.data<char>() + begin * dtype.size(), dtype.size(), end - begin);
+  });
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ std::atomic<uint64_t> next_sequence{1};
 
 struct State {
   std::vector<Tensor> grads;  // one for each output; undefined until something arrives
-  int consumers = 0;
-  bool needed = false;  // an input of the pass can be reached from here
+  int consumers = 0;          // edges that lead here, and outputs of the pass
+  bool needed = false;        // an input of the pass can be reached from here
 };
 using States = std::unordered_map<Node*, State>;
 
@@ -60,18 +60,19 @@ namespace {
 std::vector<std::shared_ptr<Node>> nodes_under(const Tensors& outputs, States& states) {
   std::vector<std::shared_ptr<Node>> order, stack;
   const auto visit = [&](const std::shared_ptr<Node>& n) {
-    if (n && states.emplace(n.get(), State{std::vector<Tensor>(n->out_specs.size())}).second)
-      stack.push_back(n);
+    if (!n) return;
+    const auto [state, is_new] = states.try_emplace(n.get());
+    ++state->second.consumers;
+    if (!is_new) return;
+    state->second.grads.resize(n->out_specs.size());
+    stack.push_back(n);
   };
   for (const Tensor& t : outputs) visit(t.node());
   while (!stack.empty()) {
     const std::shared_ptr<Node> n = stack.back();
     stack.pop_back();
     order.push_back(n);
-    for (const Edge& e : n->edges) {
-      visit(e.node);
-      if (e.node) ++states[e.node.get()].consumers;
-    }
+    for (const Edge& e : n->edges) visit(e.node);
   }
   std::sort(order.begin(), order.end(),
             [](const auto& a, const auto& b) { return a->sequence > b->sequence; });

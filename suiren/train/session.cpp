@@ -10,8 +10,8 @@
 #include "suiren/base/threads.h"
 #include "suiren/core/autograd.h"
 #include "suiren/core/backend.h"
-#include "suiren/core/dispatch.h"
 #include "suiren/io/json.h"
+#include "suiren/ops/accumulate/accumulate.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
 #include "suiren/ops/reduce/reduce.h"
@@ -177,19 +177,15 @@ void StepRunner::side_by_side(int64_t first, int64_t count, Step& step) {
       losses[at] = sequence(first + i, grads[at]);
     }
   });
-  static const OpInfo& accumulate = find_op("accumulate");
-  const NoAttrs none;
   const NoGrad off;
   for (size_t i = 0; i < grads.size(); ++i) {
     step.loss += losses[i];
     for (size_t p = 0; p < sums_.size(); ++p) {
       if (!grads[i][p].defined()) continue;
-      if (!sums_[p].defined()) {
+      if (sums_[p].defined())
+        accumulate(sums_[p], grads[i][p]);
+      else
         sums_[p] = cast(grads[i][p], kF32);
-      } else {
-        const Tensor in[] = {sums_[p], grads[i][p]};
-        run_op(accumulate, &none, in);
-      }
     }
     grads[i].clear();
   }

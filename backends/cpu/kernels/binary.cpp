@@ -190,8 +190,7 @@ Reason accepts_sum(const Call& c) {
   return c.in(0).dtype() != c.in(1).dtype() ? "dtype" : accepts_numbers(c);
 }
 Reason accepts_narrow(const Call& c) {
-  const bool narrow = c.in(0).dtype() == SR_F32 && (c.in(1).dtype() == SR_BF16 || c.in(1).dtype() == SR_F16);
-  return narrow ? row_major_inputs(c) : "dtype";
+  return c.in(0).dtype() == SR_F32 && is_narrow(c.in(1).dtype()) ? row_major_inputs(c) : "dtype";
 }
 
 template <int F>

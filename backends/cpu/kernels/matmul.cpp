@@ -133,8 +133,8 @@ void matmul_accumulate(const Call& c, void*) {
 
 Reason accepts_accumulate(const Call& c) {
   if (!c.in(0).contiguous()) return "strides of the sum";
-  const bool narrow = c.in(1).dtype() == SR_BF16 || c.in(1).dtype() == SR_F16;
-  return c.in(0).dtype() == (narrow ? uint16_t{SR_F32} : c.in(1).dtype()) ? nullptr : "dtype";
+  const uint16_t dtype = c.in(1).dtype();
+  return c.in(0).dtype() == (is_narrow(dtype) ? uint16_t{SR_F32} : dtype) ? nullptr : "dtype";
 }
 
 constexpr Kernel kKernels[] = {

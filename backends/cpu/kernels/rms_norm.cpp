@@ -65,10 +65,6 @@ namespace {
 
 constexpr int64_t kBlockRows = 64, kGrain = 65536;
 
-Reason accepts(const Call& c) {
-  return computes_in_f32(dtype_of_operand(c.in(0).dtype())) ? row_major_inputs(c) : "dtype";
-}
-
 // Inputs x, weight; attribute eps.
 void rms_norm(const Call& c, void*) {
   const Operand x = c.in(0);
@@ -140,8 +136,8 @@ void rms_norm_backward(const Call& c, void* scratch) {
 }
 
 constexpr Kernel kKernels[] = {
-    {"rms_norm", "rows", 10, accepts, nullptr, rms_norm},
-    {"rms_norm_backward", "rows", 10, accepts, backward_scratch, rms_norm_backward},
+    {"rms_norm", "rows", 10, row_major_in_f32, nullptr, rms_norm},
+    {"rms_norm_backward", "rows", 10, row_major_in_f32, backward_scratch, rms_norm_backward},
 };
 
 }  // namespace

@@ -69,12 +69,9 @@ namespace {
 
 constexpr int64_t kGrain = 32768;
 
-Reason whole_rows(const Call& c) {
-  return computes_in_f32(dtype_of_operand(c.in(0).dtype())) ? row_major_inputs(c) : "dtype";
-}
 // Attribute 0: axis.
 Reason last_axis(const Call& c) {
-  return c.attr_i64(0) == c.in(0).rank() - 1 ? whole_rows(c) : "only the last axis";
+  return c.attr_i64(0) == c.in(0).rank() - 1 ? row_major_in_f32(c) : "only the last axis";
 }
 
 // body(x[i], i) for every row of x; a row is never cut.
@@ -154,14 +151,14 @@ void cross_entropy_backward(const Call& c, void*) {
 Reason accepts_backward(const Call& c) {
   for (int i = 2; i < 5; ++i)
     if (c.in(i).dtype() != SR_F32) return "dtype";
-  return whole_rows(c);
+  return row_major_in_f32(c);
 }
 
 constexpr Kernel kKernels[] = {
     {"softmax", "rows", 10, last_axis, nullptr, softmax},
     {"log_softmax", "rows", 10, last_axis, nullptr, log_softmax},
     {"logsumexp", "rows", 10, last_axis, nullptr, logsumexp},
-    {"cross_entropy", "rows", 10, whole_rows, nullptr, cross_entropy},
+    {"cross_entropy", "rows", 10, row_major_in_f32, nullptr, cross_entropy},
     {"cross_entropy_backward", "rows", 10, accepts_backward, nullptr, cross_entropy_backward},
 };
 

@@ -2,7 +2,6 @@
 // runs as the parts that the ops are composed of.
 
 #include <algorithm>
-#include <vector>
 
 #include "backends/cpu/elementwise.h"
 #include "backends/cpu/rows.h"
@@ -95,25 +94,6 @@ void swiglu_backward(const Call& c, void*) {
   });
 }
 
-// One row of a tensor as f32, by the bytes at which it begins.
-class Row {
- public:
-  explicit Row(const Operand& x) : x_(x), dtype_(dtype_of_operand(x.dtype())) {}
-  const float* get(int64_t at, int64_t n) {
-    const char* from = x_.data<char>() + at * dtype_.size();
-    if (dtype_ == kF32) return reinterpret_cast<const float*>(from);
-    buffer_.resize(static_cast<size_t>(n));
-    for (int64_t i = 0; i < n; i += kStage)
-      stage(dtype_, from + i * dtype_.size(), dtype_.size(), buffer_.data() + i, std::min(kStage, n - i));
-    return buffer_.data();
-  }
-
- private:
-  Operand x_;
-  DType dtype_;
-  std::vector<float> buffer_;
-};
-
 // x [B, T, H, D], cos and sin [T, R / 2]; attribute: interleaved.
 void rope(const Call& c, void*) {
   const Operand x = c.in(0), cos = c.in(1), sin = c.in(2);
@@ -121,15 +101,15 @@ void rope(const Call& c, void*) {
   if (x.numel() == 0) return;
   const auto head = c.attr_i64(0) ? SUIREN_PICK(rope_head_interleaved) : SUIREN_PICK(rope_head);
   parallel_for(x.dim(0) * T, std::max<int64_t>(1, kGrainCheap / (H * D)), [&](int64_t begin, int64_t end) {
-    Row from(x), cosines(cos), sines(sin);
+    ReadRows from(x), cosines(cos), sines(sin);
     WriteRows to(c.out(0), D);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t t = i % T, at = i / T * x.stride(0) + t * x.stride(1);
-      const float* angle_cos = cosines.get(t * cos.stride(0), half);
-      const float* angle_sin = sines.get(t * sin.stride(0), half);
+      const float* angle_cos = cosines.elements(t * cos.stride(0), half);
+      const float* angle_sin = sines.elements(t * sin.stride(0), half);
       float* y = to.get(i * H, H);
       for (int64_t h = 0; h < H; ++h, y += D) {
-        const float* row = from.get(at + h * x.stride(2), D);
+        const float* row = from.elements(at + h * x.stride(2), D);
         head(row, angle_cos, angle_sin, y, half);
         std::copy(row + 2 * half, row + D, y + 2 * half);
       }

@@ -114,14 +114,13 @@ struct Min : Extremum<Min> {
   static bool beats(Wide x, Wide y) { return x < y; }
 };
 
-struct ProdBackwardAttrs {
-  Dims axes;
-};
 struct ProdBackward {
   static constexpr OpName name = "prod_backward";
   static constexpr const char* doc =
       "dx = g (product of all other elements of x over axes); g has extents of 1 there";
-  using Attrs = ProdBackwardAttrs;
+  struct Attrs {
+    Dims axes;
+  };
   static constexpr auto fields = std::tuple{field("axes", &Attrs::axes)};
   static constexpr DTypes dtypes = kFloating;
   static Specs infer(const Attrs& a, const TensorSpec& x, const TensorSpec& g) {
