@@ -63,9 +63,12 @@ def matmul(q):
     m, n, k, layout = q["m"], q["n"], q["k"], q["layout"]
 
     def factor(rows, columns, turned):
+        if q["dtype"] == "i8":
+            x = torch.randint(-127, 128, (columns, rows) if turned else (rows, columns), dtype=torch.int8)
+            return x.t() if turned else x
         return torch.randn(columns, rows, dtype=dtype(q)).t() if turned else torch.randn(rows, columns, dtype=dtype(q))
     a, b = factor(m, k, layout[0] == "t"), factor(k, n, layout[1] == "t")
-    return {"eager": lambda: a @ b}, {}
+    return {"eager": lambda: torch._int_mm(a, b) if q["dtype"] == "i8" else a @ b}, {}
 
 
 def attention(q):

@@ -53,8 +53,8 @@ void add_bench(CLI::App& app, Globals& g) {
       ->check(CLI::IsMember({"gemm", "attention", "train", "optimizer", "tokenizer", "all"}));
   c->add_option("--figure", a.options.figure, "only figures whose name holds this");
   c->add_option("--precision", a.options.precision,
-                "float32 or bfloat16: of products, attention and training")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
+                "float32 or bfloat16: of products, attention and training; int8: of products")
+      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}))
       ->capture_default_str();
   c->add_option("--seconds", a.options.seconds, "for each figure, and as much for the peer")
       ->capture_default_str();

@@ -14,7 +14,7 @@
 namespace suiren::bench {
 
 /// Multiply-adds of float32 and bfloat16 (float32, on a CPU without a bf16 unit); memory read and written.
-enum class Roof { kNone, kF32, kBF16, kUpdate };
+enum class Roof { kNone, kF32, kBF16, kInt8, kUpdate };
 const char* roof_name(Roof roof);
 
 /// One thing to measure. The fastest of its calls counts: other work on the machine disturbs that least.
@@ -37,7 +37,7 @@ struct Figure {
 struct Options {
   std::vector<std::string> groups;    ///< of the above; empty: all
   std::string figure;                 ///< only figures whose name holds this
-  std::string precision = "float32";  ///< or bfloat16: of products, attention and training
+  std::string precision = "float32";  ///< or bfloat16: of products, attention and training; int8: of products
   double seconds = 1;                 ///< for each figure, and as much for the peer
   /// Of the models trained: small 1.85 M, medium 6.9 M too, large 91 M too. Empty: what fits when `groups`
   /// names train, else medium.

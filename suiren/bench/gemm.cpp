@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "suiren/bench/figures.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/matmul/matmul.h"
 #include "suiren/ops/random/random.h"
 #include "suiren/ops/view/view.h"
@@ -19,11 +20,14 @@ struct Product {
 
 std::function<void()> make(const Product& p) {
   const auto factor = [&](int64_t rows, int64_t columns, bool turned, uint64_t stream) {
-    return turned ? transpose(normal({columns, rows}, 0, 1, 1, stream, p.dtype))
-                  : normal({rows, columns}, 0, 1, 1, stream, p.dtype);
+    const Shape shape = turned ? Shape{columns, rows} : Shape{rows, columns};
+    const Tensor x =
+        p.dtype == kI8 ? cast(normal(shape, 0, 40, 1, stream), kI8) : normal(shape, 0, 1, 1, stream, p.dtype);
+    return turned ? transpose(x) : x;
   };
   const Tensor a = factor(p.m, p.k, p.layout[0] == 't', 0), b = factor(p.k, p.n, p.layout[1] == 't', 1);
   b.storage()->set_stable(p.weight);
+  if (p.dtype == kI8) return [a, b] { int_matmul(a, b); };
   return [a, b] { matmul(a, b); };
 }
 

@@ -71,6 +71,7 @@ std::string result_lines(const Result& r) {
 const char* roof_name(Roof roof) {
   return roof == Roof::kF32    ? "f32 multiply-add"
          : roof == Roof::kBF16 ? "bf16 multiply-add"
+         : roof == Roof::kInt8 ? "int8 multiply-add"
                                : "memory read and written";
 }
 

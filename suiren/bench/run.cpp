@@ -44,12 +44,14 @@ double fastest(const std::function<void()>& call, double seconds) {
   return best;
 }
 
-// Per second: flops or bytes.
+// Per second: flops or bytes. A CPU without units for a dtype is held against its f32 peak.
 double measure_roof(Roof roof) {
-  const double bf16 = roof == Roof::kBF16 ? cpu::measure_bf16_peak() : 0;
+  const double units = roof == Roof::kBF16   ? cpu::measure_bf16_peak()
+                       : roof == Roof::kInt8 ? cpu::measure_int8_peak()
+                                             : 0;
   return 1e9 * (roof == Roof::kNone     ? 0
                 : roof == Roof::kUpdate ? cpu::measure_dram_update()
-                : bf16 > 0              ? bf16
+                : units > 0             ? units
                                         : cpu::measure_fma_peak_f32());
 }
 
@@ -105,8 +107,13 @@ std::vector<Figure> Bench::figures() {
       if (f.name.find(options_.figure) != std::string::npos) list.push_back(std::move(f));
     }
   };
-  const DType dtype = options_.precision == "bfloat16" ? kBF16 : kF32;
+  const DType dtype = options_.precision == "bfloat16" ? kBF16 : options_.precision == "int8" ? kI8 : kF32;
   add("gemm", [&] { return gemm_figures(dtype); });
+  if (dtype == kI8) {
+    SR_CHECK_AS(kNotFound, !list.empty(),
+                "--precision int8 is of products: suiren bench gemm --precision int8");
+    return list;
+  }
   add("attention", [&] { return attention_figures(dtype); });
   add("optimizer", optimizer_figures);
   add("tokenizer", [&] { return tokenizer_figures(options_.text, texts); });
@@ -208,7 +215,7 @@ Report Bench::run() {
 
 }  // namespace
 
-Roof roof_of(DType dtype) { return dtype == kBF16 ? Roof::kBF16 : Roof::kF32; }
+Roof roof_of(DType dtype) { return dtype == kBF16 ? Roof::kBF16 : dtype == kI8 ? Roof::kInt8 : Roof::kF32; }
 std::string suffix(DType dtype) { return dtype == kF32 ? "" : fmt::format(" {}", dtype); }
 
 Report run(const Options& options) {

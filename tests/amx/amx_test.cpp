@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/cpu/gemm_contract.h"
+#include "tests/cpu/gemm_int8_check.h"
 
 namespace suiren::cpu {
 namespace {
@@ -50,6 +51,28 @@ TEST_F(Amx, GivesARowTheSameBitsAloneAndInABatch) {
 }
 
 TEST_F(Amx, CarriesNanAndInfinity) { check_special_values<bfloat16>(level_); }
+
+class AmxInt8 : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (int8_units() == Int8Units::kNone) GTEST_SKIP() << "needs AVX512_VNNI";
+  }
+  const GemmLevel level_{Isa::kAvx512, Bf16Units::kNone, Int8Units::kAmx};
+};
+
+TEST_F(AmxInt8, IsExactAroundItsTiles) {
+  check_int8_lattice({1, 2, 15, 16, 17, 31, 32, 33, 65}, {1, 15, 16, 17, 31, 32, 33, 65},
+                     {1, 3, 4, 63, 64, 65, 128}, level_);
+}
+
+TEST_F(AmxInt8, IsExactAcrossBlocks) {
+  for (Layout la : {Layout::kRows, Layout::kColumns, Layout::kScattered})
+    for (Layout lb : {Layout::kRows, Layout::kColumns, Layout::kScattered})
+      for (bool accumulate : {false, true}) {
+        check_int8({300, 70, 515}, la, lb, accumulate, level_);
+        ASSERT_FALSE(HasFatalFailure());
+      }
+}
 
 }  // namespace
 }  // namespace suiren::cpu

@@ -47,6 +47,18 @@ void multiply_add(int c, int a, int b) {
       std::memcpy(&tile(c).row[m][4 * n], &sum, 4);
     }
 }
+// Unsigned by signed bytes, summed modulo 2^32.
+void multiply_add_bytes(int c, int a, int b) {
+  for (int m = 0; m < 16; ++m)
+    for (int n = 0; n < 16; ++n) {
+      uint32_t sum;
+      std::memcpy(&sum, &tile(c).row[m][4 * n], 4);
+      for (int k = 0; k < 64; ++k)
+        sum += static_cast<uint32_t>(tile(a).row[m][k] *
+                                     static_cast<signed char>(tile(b).row[k / 4][4 * n + k % 4]));
+      std::memcpy(&tile(c).row[m][4 * n], &sum, 4);
+    }
+}
 
 }  // namespace
 
@@ -54,10 +66,12 @@ void multiply_add(int c, int a, int b) {
 #undef _tile_loadd
 #undef _tile_stored
 #undef _tile_dpbf16ps
+#undef _tile_dpbusd
 #define _tile_zero zero
 #define _tile_loadd load
 #define _tile_stored store
 #define _tile_dpbf16ps multiply_add
+#define _tile_dpbusd multiply_add_bytes
 #define _tile_loadconfig(config) ((void)(config), configured = true)
 #define _tile_release() (configured = false)
 #include "backends/cpu/gemm/gemm_amx.cpp"

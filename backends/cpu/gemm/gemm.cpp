@@ -35,7 +35,11 @@ const GemmKernels<P>& kernels_for(GemmLevel level) {
 #if defined(__x86_64__)
   if constexpr (std::is_same_v<P, Bf16Pair>)
     return level.bf16 == Bf16Units::kAmx ? amx::gemm_bf16 : avx512_bf16::gemm_bf16;
+  if constexpr (std::is_same_v<P, Int8Quad>)
+    return level.int8 == Int8Units::kAmx ? amx::gemm_int8 : avx512_vnni::gemm_int8;
+  if constexpr (std::is_same_v<P, Int16Pair>) return avx2::gemm_int16;
 #endif
+  if constexpr (std::is_same_v<P, int32_t>) return portable::gemm_int32;
 #define SUIREN_PICK(level)                     \
   if constexpr (std::is_same_v<P, double>)     \
     return level::gemm_f64;                    \
@@ -59,8 +63,13 @@ auto with_lanes(GemmLevel level, F&& f) {
 #if defined(__x86_64__)
   if constexpr (std::is_same_v<T, bfloat16>)
     if (level.bf16 != Bf16Units::kNone) return f.template operator()<Bf16Pair>();
+  if constexpr (std::is_same_v<T, int8_t>) {
+    if (level.int8 != Int8Units::kNone) return f.template operator()<Int8Quad>();
+    if (level.isa != Isa::kPortable) return f.template operator()<Int16Pair>();
+  }
 #endif
-  return f.template operator()<std::conditional_t<std::is_same_v<T, double>, double, float>>();
+  using Narrow = std::conditional_t<std::is_same_v<T, int8_t>, int32_t, float>;
+  return f.template operator()<std::conditional_t<std::is_same_v<T, double>, double, Narrow>>();
 }
 
 // What one thread keeps between calls: panels of A and B, converted operands, sums of a narrow output.
@@ -155,7 +164,7 @@ class Rectangle {
     tiles_ = (rows + kernels_.mr - 1) / kernels_.mr;
     block_tiles_ = std::min<int64_t>(tiles_, kBlockRows / kernels_.mr);
     one_block_ = block_tiles_ == tiles_;
-    panel_size_ = kernels_.nr * steps(kGemmKBlock);
+    panel_size_ = kernels_.nr * (kLead<P> + steps(kGemmKBlock));
     k_blocks_ = (a_.cols + kGemmKBlock - 1) / kGemmKBlock;
     // Columns taken together: their sums stay in the cache over all k blocks, their B is kept for the next
     // rows.
@@ -229,7 +238,7 @@ class Rectangle {
           tile[rows](steps(kc), a, kernels_.a_width, b, ldb, sums + first * ld + j, ld, width, add, out,
                      ldc_);
         } else {
-          tile[rows](kc, a, kernels_.a_width, b, ldb, sums + first * ld + j, ld, width, add);
+          tile[rows](steps(kc), a, kernels_.a_width, b, ldb, sums + first * ld + j, ld, width, add);
         }
       }
     }
@@ -295,7 +304,9 @@ class Rectangle {
         for (int64_t i = 0; i < width; i += kernels_.nr)
           kernels_.pack_b(b.data + i * b.col_stride + p * b.row_stride, b.col_stride, b.row_stride,
                           std::min<int64_t>(kernels_.nr, width - i), std::min(at_once, kc - p),
-                          to + i / kernels_.nr * panel_size_ + p / kDepth<P> * kernels_.nr);
+                          to + i / kernels_.nr * panel_size_ + (kLead<P> + p / kDepth<P>)*kernels_.nr);
+      for (int64_t i = 0; kLead < P >> 0 && i < width; i += kernels_.nr)
+        kernels_.lead_b(to + i / kernels_.nr * panel_size_, steps(kc));
     }
     return to;
   }
@@ -347,6 +358,14 @@ Bf16Units bf16_units(Isa isa) {
   return isa == Isa::kAvx512 ? best : Bf16Units::kNone;
 }
 
+Int8Units int8_units(Isa isa) {
+  static const Int8Units best = [] {
+    if (!cpu_info().has("avx512_vnni")) return Int8Units::kNone;
+    return cpu_info().has("amx_int8") && tiles_allowed() ? Int8Units::kAmx : Int8Units::kAvx512;
+  }();
+  return isa == Isa::kAvx512 ? best : Int8Units::kNone;
+}
+
 void PackedB::Free::operator()(char* p) const { ::operator delete[](p, std::align_val_t{64}); }
 
 template <class T, class P>
@@ -381,7 +400,8 @@ namespace {
 
 template <class T>
 void check_packed(const PackedB& packed, const MatrixView<T>& b, GemmLevel level) {
-  SR_CHECK_AS(kInternal, !(std::is_same_v<T, double>), "gemm: a packed operand cannot serve an f64 product");
+  SR_CHECK_AS(kInternal, !(std::is_same_v<T, double> || std::is_same_v<T, int8_t>),
+              "gemm: a packed operand cannot serve a product of f64 or int8 numbers");
   SR_CHECK_AS(kInternal, packed.rows() == b.rows && packed.cols() == b.cols && packed.level() == level,
               "gemm: the packed operand is another matrix, or packed for another level");
   with_lanes<T>(level, [&]<class P>() {
@@ -450,6 +470,7 @@ SUIREN_INSTANTIATE(bfloat16, bfloat16)
 SUIREN_INSTANTIATE(bfloat16, float)
 SUIREN_INSTANTIATE(float16, float16)
 SUIREN_INSTANTIATE(float16, float)
+SUIREN_INSTANTIATE(int8_t, int32_t)
 #undef SUIREN_INSTANTIATE
 template PackedB::PackedB(const MatrixView<float>&, GemmLevel);
 template PackedB::PackedB(const MatrixView<bfloat16>&, GemmLevel);

@@ -14,9 +14,13 @@
 // is filled up with zeros to whole pairs and to whole 32 numbers. A result depends on the level and its units
 // alone.
 //
+// Products of int8 numbers are summed in i32 without rounding, modulo 2^32: exact for k <= kGemmInt8Exact,
+// whatever the level and its units.
+//
 // All functions are safe to call from any thread. Method: Goto and van de Geijn, "Anatomy of High-Performance
 // Matrix Multiplication" (2008): packed panels, a register tile, K blocks that fit the first-level cache.
-// Instructions: Intel Architectures Software Developer's Manual, volume 2, VDPBF16PS and TDPBF16PS.
+// Instructions: Intel Architectures Software Developer's Manual, volume 2, VDPBF16PS, TDPBF16PS, VPDPBUSD and
+// TDPBUSD.
 
 #include <cstdint>
 #include <memory>
@@ -34,12 +38,21 @@ enum class Bf16Units { kNone, kAvx512, kAmx };
 /// The best that this CPU and operating system offer at a level; none below kAvx512.
 Bf16Units bf16_units(Isa isa = suiren::isa());
 
-/// Which kernels to use. `bf16` matters for products of bf16 numbers only.
+/// The longest sum of products of int8 numbers that cannot leave i32.
+inline constexpr int64_t kGemmInt8Exact = INT32_MAX / (128 * 128);
+
+/// The units that products of int8 numbers run on: none (they are widened to i16, or to i32 by the portable
+/// path), AVX512_VNNI, or AMX tiles.
+enum class Int8Units { kNone, kAvx512, kAmx };
+Int8Units int8_units(Isa isa = suiren::isa());
+
+/// Which kernels to use. `bf16` and `int8` matter for products of such numbers only.
 struct GemmLevel {
   Isa isa;
   Bf16Units bf16;
-  GemmLevel(Isa isa = suiren::isa()) : isa(isa), bf16(bf16_units(isa)) {}
-  GemmLevel(Isa isa, Bf16Units bf16) : isa(isa), bf16(bf16) {}
+  Int8Units int8;
+  GemmLevel(Isa isa = suiren::isa()) : GemmLevel(isa, bf16_units(isa), int8_units(isa)) {}
+  GemmLevel(Isa isa, Bf16Units bf16, Int8Units int8 = Int8Units::kNone) : isa(isa), bf16(bf16), int8(int8) {}
   bool operator==(const GemmLevel&) const = default;
 };
 
@@ -92,8 +105,9 @@ struct GemmOptions {
 };
 
 /// C[m,n] = A[m,k] B[k,n]. C has contiguous columns and rows ldc elements apart; it overlaps neither operand.
-/// Any size may be 0 (k = 0 gives zeros, or leaves C with accumulate). T: float, double, bfloat16, float16;
-/// `packed` serves all but double. R is T, or float for the sums of bf16 and f16 as they are.
+/// Any size may be 0 (k = 0 gives zeros, or leaves C with accumulate). T: float, double, bfloat16, float16,
+/// int8_t; `packed` serves all but double and int8_t. R is T, or float for the sums of bf16 and f16 as they
+/// are; int32_t for int8_t.
 template <class T, class R>
 void gemm(const MatrixView<T>& a, const MatrixView<T>& b, R* c, int64_t ldc, const GemmOptions& options = {});
 

@@ -41,10 +41,10 @@ MatrixView<T> matrix(const Operand& x) {
   return {x.data<T>(), x.dim(-2), x.dim(-1), x.stride(-2), x.stride(-1)};
 }
 
-template <class T>
+template <class T, class R = T>
 void multiply(const Operand& x, const Operand& y, const Operand& out) {
   MatrixView<T> a = matrix<T>(x), b = matrix<T>(y);
-  T* c = out.data<T>();
+  R* c = out.data<R>();
   Batch batch(x, y, out);
   if (batch.rank == 1 && batch.b[0] == 0 && (a.rows == 1 || batch.a[0] == a.rows * a.row_stride)) {
     if (a.rows == 1) a.row_stride = batch.a[0];  // [B, M, K] x [K, N]: one product of B * M rows
@@ -53,7 +53,7 @@ void multiply(const Operand& x, const Operand& y, const Operand& out) {
   }
   std::shared_ptr<const PackedB> packed;
   GemmOptions options;
-  if constexpr (!std::is_same_v<T, double>) {
+  if constexpr (!std::is_same_v<T, double> && !std::is_integral_v<T>) {
     bool one = y.stable() && b.rows > 0 && b.cols > 0;
     for (int i = 0; i < batch.rank; ++i) one = one && batch.b[i] == 0;
     if (one) packed = packed_weight(y, a.rows), options.packed = packed.get();
@@ -81,6 +81,10 @@ void matmul(const Call& c, void*) {
   visit_dtype(dtype_of_operand(c.in(0).dtype()), [&]<class T>() {
     if constexpr (!std::is_integral_v<T>) multiply<T>(c.in(0), c.in(1), c.out(0));
   });
+}
+
+void int_matmul(const Call& c, void*) {
+  if (c.out(0).numel() > 0) multiply<int8_t, int32_t>(c.in(0), c.in(1), c.out(0));
 }
 
 // y (+)= a[i] b[i] for ascending i, in the type R of the sums. Each product is complete before it is added,
@@ -139,6 +143,7 @@ Reason accepts_accumulate(const Call& c) {
 
 constexpr Kernel kKernels[] = {
     {"matmul_accumulate", "gemm", 10, accepts_accumulate, nullptr, matmul_accumulate},
+    {"int_matmul", "gemm", 10, nullptr, nullptr, int_matmul},
     {"matmul", "gemm", 10, nullptr, nullptr, matmul},
     {"matmul_sum", "gemm", 10, nullptr, nullptr, matmul_sum},
 };

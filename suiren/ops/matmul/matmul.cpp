@@ -14,14 +14,25 @@ namespace {
 
 Shape batch_of(const Shape& s) { return Shape(std::span<const int64_t>(s.data(), size_t(s.rank() - 2))); }
 
-void check_operands(const TensorSpec& a, const TensorSpec& b) {
-  check_dtype(kFloating, "a", a);
+void check_operands(const TensorSpec& a, const TensorSpec& b, DTypes dtypes = kFloating) {
+  check_dtype(dtypes, "a", a);
   check_same_dtype("b", b, "a", a);
   SR_CHECK_AS(kShape, a.rank() >= 2 && b.rank() >= 2,
               "a has shape {} and b {}: both need at least 2 dimensions", a.shape, b.shape);
   SR_CHECK_AS(kShape, a.dim(-1) == b.dim(-2),
               "a has shape {} and b {}: the last dimension of a must equal the second to last of b", a.shape,
               b.shape);
+}
+
+Shape product_shape(const TensorSpec& a, const TensorSpec& b) {
+  for (int i = 3; i <= std::min(a.rank(), b.rank()); ++i)
+    SR_CHECK_AS(kShape, a.dim(-i) == b.dim(-i) || a.dim(-i) == 1 || b.dim(-i) == 1,
+                "a has shape {} and b {}: the batch dimensions {} and {} do not broadcast", a.shape, b.shape,
+                a.dim(-i), b.dim(-i));
+  Shape shape = broadcast(batch_of(a.shape), batch_of(b.shape));
+  shape.push_back(a.dim(-2));
+  shape.push_back(b.dim(-1));
+  return shape;
 }
 
 // Where the matrix of `operand` begins that belongs to matrix `index` of the broadcast batch.
@@ -47,14 +58,7 @@ struct MatMul {
   static constexpr DTypes dtypes = kFloating;
   static Specs infer(const Attrs&, const TensorSpec& a, const TensorSpec& b) {
     check_operands(a, b);
-    for (int i = 3; i <= std::min(a.rank(), b.rank()); ++i)
-      SR_CHECK_AS(kShape, a.dim(-i) == b.dim(-i) || a.dim(-i) == 1 || b.dim(-i) == 1,
-                  "a has shape {} and b {}: the batch dimensions {} and {} do not broadcast", a.shape,
-                  b.shape, a.dim(-i), b.dim(-i));
-    Shape shape = broadcast(batch_of(a.shape), batch_of(b.shape));
-    shape.push_back(a.dim(-2));
-    shape.push_back(b.dim(-1));
-    return {{a.dtype, shape, a.device}};
+    return {{a.dtype, product_shape(a, b), a.device}};
   }
   static void reference(const Attrs&, std::span<const HostArray> in, std::span<HostArray> out) {
     const HostArray &a = in[0], &b = in[1];
@@ -192,6 +196,43 @@ struct MatMulAccumulate {
   }
 };
 
+struct IntMatMul {
+  static constexpr OpName name = "int_matmul";
+  static constexpr const char* doc =
+      "y[..., m, n] = sum over k of a[..., m, k] * b[..., k, n], exact, in i32";
+  using Attrs = NoAttrs;
+  static constexpr auto fields = std::tuple{};
+  static constexpr DTypes dtypes{1 << kI8.id()};
+  static constexpr const char* no_gradient = "integers have none";
+  static constexpr int64_t kLongest = INT32_MAX / (128 * 128);
+  static Specs infer(const Attrs&, const TensorSpec& a, const TensorSpec& b) {
+    check_operands(a, b, dtypes);
+    SR_CHECK_AS(kShape, a.dim(-1) <= kLongest, "a has shape {}: a sum of more than {} products may leave i32",
+                a.shape, kLongest);
+    return {{kI32, product_shape(a, b), a.device}};
+  }
+  static Tensor decompose(const Attrs&, const Tensor& a, const Tensor& b) {
+    return cast(matmul(cast(a, kF64), cast(b, kF64)), kI32);
+  }
+  static Samples samples() {
+    const NoAttrs a;
+    const auto x = [](Shape s) { return real(s, -128, 127); };
+    return {
+        sample(a, {x({3, 5}), x({5, 4})}),
+        sample(a, {x({1, 1}), x({1, 1})}),
+        sample(a, {x({33, 70}), x({70, 17})}),
+        sample(a, {x({1, 300}), x({300, 9})}),
+        sample(a, {x({2, 3, 5}), x({5, 4})}),
+        sample(a, {x({2, 1, 3, 5}), x({3, 5, 2})}),
+        sample(a, {x({0, 5}), x({5, 4})}),
+        sample(a, {x({3, 0}), x({0, 4})}),
+        bad(a, {x({2, 3}), x({4, 5})},
+            "a has shape [2, 3] and b [4, 5]: the last dimension of a must equal the second to last of b"),
+        bad(a, {x({0, 131072}), x({131072, 0})},
+            "a has shape [0, 131072]: a sum of more than 131071 products may leave i32")};
+  }
+};
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) { return dispatch<MatMul>({}, a, b); }
@@ -199,6 +240,7 @@ Tensor matmul_sum(const Tensor& a, const Tensor& b) { return dispatch<MatMulSum>
 void matmul_accumulate(const Tensor& sum, const Tensor& a, const Tensor& b) {
   dispatch_all<MatMulAccumulate>({}, sum, a, b);
 }
+Tensor int_matmul(const Tensor& a, const Tensor& b) { return dispatch<IntMatMul>({}, a, b); }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   SR_CHECK_AS(kShape, weight.rank() == 2 && x.rank() >= 1 && x.dim(-1) == weight.dim(1),
@@ -210,6 +252,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return x.rank() == 1 ? squeeze(y, 0) : y;
 }
 
-OpList ops_matmul() { return {&op_info<MatMul>(), &op_info<MatMulSum>(), &op_info<MatMulAccumulate>()}; }
+OpList ops_matmul() {
+  return {&op_info<MatMul>(), &op_info<MatMulSum>(), &op_info<MatMulAccumulate>(), &op_info<IntMatMul>()};
+}
 
 }  // namespace suiren

@@ -23,6 +23,10 @@ Tensor matmul_sum(const Tensor& a, const Tensor& b);
 /// gradient (write under NoGrad).
 void matmul_accumulate(const Tensor& sum, const Tensor& a, const Tensor& b);
 
+/// y = a @ b of int8 matrices, exact: i8 [..., M, K], [..., K, N] -> i32 [..., M, N]; shapes and strides as
+/// matmul's. Throws Error{kShape} when K is over 131071, too: longer sums could leave i32. No gradient.
+Tensor int_matmul(const Tensor& a, const Tensor& b);
+
 /// y = x @ weight^T (+ bias): x [..., K], weight [N, K], bias [N] -> [..., N].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
