@@ -49,8 +49,9 @@ void add_bench(CLI::App& app, Globals& g) {
   static Args a;
   CLI::App* c =
       add_command(app, "bench", "how fast this machine is, as a share of what it could be", kExample);
-  c->add_option("group", a.options.groups, "gemm, attention, train, optimizer, tokenizer, all (default)")
-      ->check(CLI::IsMember({"gemm", "attention", "train", "optimizer", "tokenizer", "all"}));
+  c->add_option("group", a.options.groups,
+                "gemm, attention, train, optimizer, tokenizer, all (default: these), or scaling")
+      ->check(CLI::IsMember({"gemm", "attention", "train", "optimizer", "tokenizer", "scaling", "all"}));
   c->add_option("--figure", a.options.figure, "only figures whose name holds this");
   c->add_option("--precision", a.options.precision,
                 "float32 or bfloat16: of products, attention and training; int8: of products")

@@ -19,7 +19,7 @@ const char* roof_name(Roof roof);
 
 /// One thing to measure. The fastest of its calls counts: other work on the machine disturbs that least.
 struct Figure {
-  std::string group;  ///< gemm, attention, train, optimizer, tokenizer
+  std::string group;  ///< gemm, attention, train, optimizer, tokenizer, scaling
   std::string name;   ///< "matmul 1024": its key in results and for --figure
   std::string unit;   ///< "GFLOP/s"
   double work = 0;    ///< of one call, in `unit` times seconds
@@ -35,7 +35,7 @@ struct Figure {
 };
 
 struct Options {
-  std::vector<std::string> groups;    ///< of the above; empty: all
+  std::vector<std::string> groups;    ///< of the above; empty: all but scaling
   std::string figure;                 ///< only figures whose name holds this
   std::string precision = "float32";  ///< or bfloat16: of products, attention and training; int8: of products
   double seconds = 1;                 ///< for each figure, and as much for the peer

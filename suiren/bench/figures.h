@@ -15,6 +15,9 @@ std::vector<Figure> optimizer_figures();
 /// Training steps of the first `models` of three models: 1.85 M, 6.9 M and 91 M parameters;
 /// in bf16 as with `precision: bfloat16`.
 std::vector<Figure> training_figures(int models, DType dtype);
+/// Training steps of models from 1 M to 355 M parameters at 2 x 512 tokens; of 6.9 M at lengths from 128 to
+/// 2048, and with 1 to 16 sequences. Not among "all".
+std::vector<Figure> scaling_figures(DType dtype);
 /// The roof of products of `dtype`, and what a figure's name says of it: " bf16", or nothing for f32.
 Roof roof_of(DType dtype);
 std::string suffix(DType dtype);

@@ -118,6 +118,7 @@ std::vector<Figure> Bench::figures() {
   add("optimizer", optimizer_figures);
   add("tokenizer", [&] { return tokenizer_figures(options_.text, texts); });
   add("train", [&] { return training_figures(models, dtype); });
+  if (!options_.groups.empty()) add("scaling", [&] { return scaling_figures(dtype); });
   SR_CHECK_AS(kNotFound, !list.empty(), "--figure: no name holds '{}'; there are: {}", options_.figure,
               fmt::join(names, ", "));
   if (std::any_of(list.begin(), list.end(), [](const Figure& f) { return f.group == "tokenizer"; }))
@@ -156,13 +157,14 @@ void Bench::ask_peer(const Figure& f, double seconds, Result& result) {
 
 // A, or A/B/A/B.
 void Bench::take_turns(const Figure& f, const std::function<void()>& call, Result& result) {
-  const int turns = peer_ ? kTurns : 1;
+  const bool peer = peer_ && f.peer;
+  const int turns = peer ? kTurns : 1;
   result.value = 0;
   result.peer.reset();
   for (int i = 0; i < turns; ++i) {
     if (i > 0) progress(f.name);
     result.value = std::max(result.value, f.work / fastest(call, options_.seconds / turns));
-    if (peer_ && (i == 0 || result.peer)) ask_peer(f, options_.seconds / turns, result);
+    if (peer && (i == 0 || result.peer)) ask_peer(f, options_.seconds / turns, result);
   }
 }
 

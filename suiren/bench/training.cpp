@@ -14,13 +14,13 @@ namespace suiren::bench {
 namespace {
 
 struct Model {
-  const char* name;
+  std::string name;
   int64_t hidden, layers, heads, intermediate, sequences, length;
 };
 constexpr int64_t kVocabulary = 8192;
-constexpr Model kModels[] = {{"train 1.85 M", 128, 4, 2, 352, 8, 256},
-                             {"train 6.9 M", 256, 6, 4, 704, 16, 256},
-                             {"train 91 M", 768, 12, 12, 2048, 2, 512}};
+const Model kModels[] = {{"train 1.85 M", 128, 4, 2, 352, 8, 256},
+                         {"train 6.9 M", 256, 6, 4, 704, 16, 256},
+                         {"train 91 M", 768, 12, 12, 2048, 2, 512}};
 
 io::Json shape_json(const Model& m) {
   return {{"vocab_size", kVocabulary},
@@ -103,6 +103,26 @@ Figure figure(const Model& m, DType dtype) {
 std::vector<Figure> training_figures(int models, DType dtype) {
   std::vector<Figure> list;
   for (int i = 0; i < models; ++i) list.push_back(figure(kModels[i], dtype));
+  return list;
+}
+
+std::vector<Figure> scaling_figures(DType dtype) {
+  std::vector<Figure> list;
+  const auto add = [&](Model m, int64_t sequences, int64_t length) {
+    m.sequences = sequences, m.length = length;
+    const auto parameters = models::TransformerConfig::from_json(shape_json(m), "scaling").parameter_count();
+    m.name = fmt::format("scaling {:.1f} M {}x{}", 1e-6 * static_cast<double>(parameters), sequences, length);
+    Figure f = figure(m, dtype);
+    f.group = "scaling", f.peer = nullptr, f.peak_memory = false;
+    list.push_back(std::move(f));
+  };
+  const Model medium{"", 256, 6, 4, 704};
+  for (const Model& m :
+       {Model{"", 96, 3, 3, 256}, Model{"", 192, 4, 3, 512}, Model{"", 320, 6, 5, 864},
+        Model{"", 512, 8, 8, 1376}, Model{"", 768, 12, 12, 2048}, Model{"", 1024, 27, 16, 2816}})
+    add(m, 2, 512);
+  for (const int64_t length : {128, 256, 512, 1024, 2048}) add(medium, 2, length);
+  for (const int64_t sequences : {1, 4, 8, 16}) add(medium, sequences, 256);
   return list;
 }
 

@@ -15,7 +15,8 @@ namespace {
 class GemmInt8 : public testing::TestWithParam<GemmLevel> {
  protected:
   void SetUp() override {
-    if (GetParam().isa > isa() || GetParam().int8 > int8_units()) GTEST_SKIP() << "needs " << int8_name(GetParam());
+    if (GetParam().isa > isa() || GetParam().int8 > int8_units())
+      GTEST_SKIP() << "needs " << int8_name(GetParam());
   }
   void TearDown() override { set_thread_count(threads_); }
 
