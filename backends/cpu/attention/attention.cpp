@@ -10,18 +10,25 @@
 namespace suiren::cpu {
 namespace {
 
-const AttentionKernels& kernels_for(Isa isa) {
+template <class T>
+const AttentionKernels<T>& kernels_for([[maybe_unused]] GemmLevel level) {
+  if constexpr (sizeof(T) == 2) {
 #if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return avx512::attention;
-  if (isa == Isa::kAvx2) return avx2::attention;
+    if (level.bf16 != Bf16Units::kNone) return avx512_bf16::attention;
 #endif
-  (void)isa;
-  return portable::attention;
+    fail(ErrorCode::kInternal, "attention: no units for bf16 at level {}", isa_name(level.isa));
+  } else {
+#if defined(__x86_64__)
+    if (level.isa == Isa::kAvx512) return avx512::attention;
+    if (level.isa == Isa::kAvx2) return avx2::attention;
+#endif
+    return portable::attention;
+  }
 }
 
-float* scratch(int64_t count) {
-  static thread_local Scratch<float> buffer;
-  return buffer.get(count);
+char* scratch(int64_t bytes) {
+  static thread_local Scratch<char> buffer;
+  return buffer.get(bytes);
 }
 
 void check(const AttentionShape& s) {
@@ -47,27 +54,31 @@ HeadRows<T> rows_of(const HeadsView<T>& v, int64_t batch, int64_t head) {
 }
 
 // All queries of one key and value head.
-AttentionTask task_of(const AttentionShape& s, int64_t batch, int64_t head) {
-  AttentionTask t{};
+template <class T>
+AttentionTask<T> task_of(const AttentionShape& s, const AttentionExtras<T>& extras, int64_t batch,
+                         int64_t head) {
+  AttentionTask<T> t{};
   t.first = 0, t.last = s.queries, t.queries = s.queries, t.keys = s.keys;
   t.offset = s.causal ? s.keys - s.queries : 0;
   t.group = s.heads / s.kv_heads, t.dim = s.head_dim, t.scale = s.scale;
   t.causal = s.causal, t.window = s.window, t.softcap = s.softcap;
-  const AttentionMask& m = s.mask;
+  const AttentionMask<T>& m = extras.mask;
   if (m.data)
     t.mask = {m.data + batch * m.batch_stride + head * t.group * m.head_stride, m.row_stride, m.head_stride,
               m.key_stride};
-  if (s.sinks) t.sinks = s.sinks + head * t.group;
+  if (extras.sinks) t.sinks = extras.sinks + head * t.group;
   return t;
 }
 
 }  // namespace
 
-void attention_forward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
-                       HeadsView<const float> v, HeadsView<float> out, float* lse, Isa isa) {
+template <class T>
+void attention_forward(const AttentionShape& shape, HeadsView<const T> q, HeadsView<const T> k,
+                       HeadsView<const T> v, HeadsView<T> out, float* lse, const AttentionExtras<T>& extras,
+                       GemmLevel level) {
   check(shape);
   if (shape.batch <= 0 || shape.queries <= 0) return;
-  const AttentionKernels& kernels = kernels_for(isa);
+  const AttentionKernels<T>& kernels = kernels_for<T>(level);
   const int64_t group = shape.heads / shape.kv_heads, heads = shape.batch * shape.kv_heads;
   // Few heads: shorter chunks of queries, so that every thread has work; each chunk packs its keys again.
   int64_t chunk = 256;
@@ -76,7 +87,7 @@ void attention_forward(const AttentionShape& shape, HeadsView<const float> q, He
   const auto run = [&](int64_t i) {
     const int64_t c = chunks - 1 - i % chunks, batch = i / chunks / shape.kv_heads,
                   head = i / chunks % shape.kv_heads;
-    AttentionTask t = task_of(shape, batch, head);
+    AttentionTask<T> t = task_of(shape, extras, batch, head);
     t.first = c * chunk, t.last = std::min(shape.queries, t.first + chunk);
     t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
     t.out = rows_of(out, batch, head * group);
@@ -87,12 +98,13 @@ void attention_forward(const AttentionShape& shape, HeadsView<const float> q, He
   run_tasks(shape, heads * chunks, run);
 }
 
-void attention_backward(const AttentionShape& shape, HeadsView<const float> q, HeadsView<const float> k,
-                        HeadsView<const float> v, HeadsView<const float> out, const float* lse,
-                        HeadsView<const float> dout, const float* dlse, HeadsView<float> dq,
-                        HeadsView<float> dk, HeadsView<float> dv, Isa isa) {
+template <class T>
+void attention_backward(const AttentionShape& shape, HeadsView<const T> q, HeadsView<const T> k,
+                        HeadsView<const T> v, HeadsView<const T> out, const float* lse,
+                        HeadsView<const T> dout, const float* dlse, HeadsView<T> dq, HeadsView<T> dk,
+                        HeadsView<T> dv, const AttentionExtras<T>& extras, GemmLevel level) {
   check(shape);
-  const AttentionKernels& kernels = kernels_for(isa);
+  const AttentionKernels<T>& kernels = kernels_for<T>(level);
   const int64_t group = shape.heads / shape.kv_heads;
   if (shape.batch <= 0) return;
   if (shape.queries <= 0) {  // no query, no gradient: the keys still want zeros
@@ -100,12 +112,12 @@ void attention_backward(const AttentionShape& shape, HeadsView<const float> q, H
       for (const auto& g : {dk, dv})
         std::fill_n(g.data + i / shape.keys / shape.kv_heads * g.batch_stride +
                         i / shape.keys % shape.kv_heads * g.head_stride + i % shape.keys * g.row_stride,
-                    shape.head_dim, 0.0f);
+                    shape.head_dim, T(0.0f));
     return;
   }
   run_tasks(shape, shape.batch * shape.kv_heads, [&](int64_t i) {
     const int64_t batch = i / shape.kv_heads, head = i % shape.kv_heads;
-    AttentionTask t = task_of(shape, batch, head);
+    AttentionTask<T> t = task_of(shape, extras, batch, head);
     t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
     t.out_in = rows_of(out, batch, head * group), t.dout = rows_of(dout, batch, head * group);
     t.dq = rows_of(dq, batch, head * group), t.dk = rows_of(dk, batch, head), t.dv = rows_of(dv, batch, head);
@@ -115,5 +127,17 @@ void attention_backward(const AttentionShape& shape, HeadsView<const float> q, H
     kernels.backward(t);
   });
 }
+
+#define SUIREN_ATTENTION(T)                                                                                  \
+  template void attention_forward(const AttentionShape&, HeadsView<const T>, HeadsView<const T>,             \
+                                  HeadsView<const T>, HeadsView<T>, float*, const AttentionExtras<T>&,       \
+                                  GemmLevel);                                                                \
+  template void attention_backward(const AttentionShape&, HeadsView<const T>, HeadsView<const T>,            \
+                                   HeadsView<const T>, HeadsView<const T>, const float*, HeadsView<const T>, \
+                                   const float*, HeadsView<T>, HeadsView<T>, HeadsView<T>,                   \
+                                   const AttentionExtras<T>&, GemmLevel);
+SUIREN_ATTENTION(float)
+SUIREN_ATTENTION(bfloat16)
+#undef SUIREN_ATTENTION
 
 }  // namespace suiren::cpu

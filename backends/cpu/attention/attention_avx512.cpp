@@ -25,9 +25,13 @@ constexpr int kMr = 14;
 #include "backends/cpu/simd/exp.inc"
 
 #include "backends/cpu/attention/kernels.inc"
+
+#include "backends/cpu/attention/forward.inc"
+
+#include "backends/cpu/attention/backward.inc"
 }  // namespace
 
-const AttentionKernels attention = {Forward::scratch, Backward::scratch, forward, backward};
+const AttentionKernels<float> attention = make_attention<float>();
 
 }  // namespace suiren::cpu::avx512
 

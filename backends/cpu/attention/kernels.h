@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "suiren/base/dtype.h"
+
 namespace suiren::cpu {
 
 /// The rows of one head of one batch entry: element (i, h, d) at data[i * row + h * head + d].
@@ -14,12 +16,14 @@ struct HeadRows {
 
 /// What is added to the scores of one key and value head's queries: element (i, h, j) at
 /// data[i * row + h * head + j * key]; null: nothing. key is 0 or 1.
+template <class T>
 struct MaskRows {
-  const float* data;
+  const T* data;
   int64_t row, head, key;
 };
 
-/// All query heads that read one key and value head.
+/// All query heads that read one key and value head; T: float or bfloat16.
+template <class T>
 struct AttentionTask {
   int64_t first, last;  ///< queries to compute
   int64_t offset;       ///< position of query 0
@@ -27,31 +31,35 @@ struct AttentionTask {
   float scale, softcap;  ///< softcap 0: none
   bool causal;
   int64_t window;  ///< keys that a query sees, itself included; 0: all
-  MaskRows mask;
-  const float* sinks;  ///< [group], or null
-  HeadRows<const float> q, k, v, dout, out_in;
-  HeadRows<float> out, dq, dk, dv;
+  MaskRows<T> mask;
+  const T* sinks;  ///< [group], or null
+  HeadRows<const T> q, k, v, dout, out_in;
+  HeadRows<T> out, dq, dk, dv;
   float* lse_out;     ///< [group, queries], or null
   const float* lse;   ///< [group, queries]
   const float* dlse;  ///< [group, queries], or null
-  float* scratch;     ///< of the size that forward_scratch or backward_scratch names
+  char* scratch;      ///< of the size that forward_scratch or backward_scratch names, aligned to 64 bytes
 };
 
+template <class T>
 struct AttentionKernels {
-  int64_t (*forward_scratch)(int64_t rows, int64_t group, int64_t dim);  ///< floats
+  int64_t (*forward_scratch)(int64_t rows, int64_t group, int64_t dim);  ///< bytes
   int64_t (*backward_scratch)(int64_t queries, int64_t group, int64_t dim);
-  void (*forward)(const AttentionTask& task);
-  void (*backward)(const AttentionTask& task);  ///< ignores first and last
+  void (*forward)(const AttentionTask<T>& task);
+  void (*backward)(const AttentionTask<T>& task);  ///< ignores first and last
 };
 
+namespace avx512_bf16 {
+extern const AttentionKernels<bfloat16> attention;
+}
 namespace avx512 {
-extern const AttentionKernels attention;
+extern const AttentionKernels<float> attention;
 }
 namespace avx2 {
-extern const AttentionKernels attention;
+extern const AttentionKernels<float> attention;
 }
 namespace portable {
-extern const AttentionKernels attention;
+extern const AttentionKernels<float> attention;
 }
 
 }  // namespace suiren::cpu
