@@ -9,15 +9,16 @@ import sys
 from tokenizers import Regex, pre_tokenizers
 
 CLASSES = [("letter", r"\p{L}"), ("number", r"\p{N}"), ("space", r"\s"), ("upper", r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"),
-           ("lower", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"), ("word", r"\w")]
+           ("lower", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"), ("word", r"\w"), ("punctuation", None)]
 points = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 bits = [0] * 0x110000
 for bit, (_, pattern) in enumerate(CLASSES):
-    split = pre_tokenizers.Split(Regex(f"(?:{pattern})+"), "removed", invert=True)
+    # Punctuation is what the pre-tokenizer of that name takes; of ASCII it takes the symbols too, which are left out here.
+    split = pre_tokenizers.Split(Regex(f"(?:{pattern})+"), "removed", invert=True) if pattern else pre_tokenizers.Punctuation()
     for i in range(0, len(points), 4096):
         for piece, _ in split.pre_tokenize_str("".join(map(chr, points[i:i + 4096]))):
             for c in piece:
-                bits[ord(c)] |= 1 << bit
+                if pattern or (ord(c) > 0x7F and len(split.pre_tokenize_str(f"a{c}b")) == 3): bits[ord(c)] |= 1 << bit
 
 runs = [(c, bits[c]) for c in range(0x110000) if c == 0 or bits[c] != bits[c - 1]]
 rows = [f"0x{c << 8 | b:08x}" for c, b in runs]

@@ -26,39 +26,37 @@ bool touches_word(std::string_view text, size_t begin, size_t end) {
 
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const std::vector<std::string>& spellings)
+    : tokens_(std::move(tokens)) {
+  std::vector<std::pair<std::string_view, uint32_t>> strings;
   for (size_t i = 0; i < tokens_.size(); ++i) {
-    if (tokens_[i].content.empty()) continue;
-    Group& group = tokens_[i].normalized ? normalized_ : raw_;
-    auto& list = group.by_first[static_cast<uint8_t>(tokens_[i].content[0])];
-    if (list.empty()) group.first_bytes += tokens_[i].content[0];
-    list.push_back(static_cast<uint32_t>(i));
+    if (spellings[i].empty()) continue;
+    strings.emplace_back(spellings[i], static_cast<uint32_t>(i));
+    first_bytes_.set(static_cast<uint8_t>(spellings[i][0]));
+    only_first_byte_ = static_cast<uint8_t>(spellings[i][0]);
   }
-  for (Group* group : {&raw_, &normalized_})
-    for (auto& list : group->by_first)
-      std::stable_sort(list.begin(), list.end(), [&](uint32_t a, uint32_t b) {
-        return tokens_[a].content.size() > tokens_[b].content.size();
-      });
+  if (first_bytes_.count() != 1) only_first_byte_ = -1;
+  trie_ = Trie(std::move(strings));
 }
 
-const AddedToken* AddedTokens::match(const Group& group, std::string_view text, size_t& at) const {
-  const bool one = group.first_bytes.size() == 1;
-  for (; at < text.size(); ++at) {
-    if (one) at = std::min(text.find(group.first_bytes[0], at), text.size());
-    if (at == text.size()) return nullptr;
-    for (const uint32_t i : group.by_first[static_cast<uint8_t>(text[at])])
-      if (text.substr(at).starts_with(tokens_[i].content)) return &tokens_[i];
+const AddedToken* AddedTokens::match(std::string_view text, size_t& begin, size_t& end) const {
+  for (; begin < text.size(); ++begin) {
+    if (only_first_byte_ >= 0)
+      begin = std::min(text.find(static_cast<char>(only_first_byte_), begin), text.size());
+    if (begin == text.size()) return nullptr;
+    if (!first_bytes_[static_cast<uint8_t>(text[begin])]) continue;
+    uint32_t longest = Trie::kNone, node = Trie::kRoot;
+    for (size_t i = begin; i < text.size() && (node = trie_.next(node, text[i])) != Trie::kNone; ++i)
+      if (trie_.id(node) != Trie::kNone) longest = trie_.id(node), end = i + 1;
+    if (longest != Trie::kNone) return &tokens_[longest];
   }
   return nullptr;
 }
 
-void AddedTokens::split_group(const Group& group, std::string_view text, bool parse_special,
-                              FunctionRef<void(std::string_view)> plain,
-                              FunctionRef<void(uint32_t)> token) const {
-  size_t done = 0;
-  for (size_t at = 0;
-       const AddedToken* found = group.first_bytes.empty() ? nullptr : match(group, text, at);) {
-    size_t begin = at, end = at + found->content.size();
+void AddedTokens::split(std::string_view text, bool parse_special, FunctionRef<void(std::string_view)> plain,
+                        FunctionRef<void(uint32_t)> token) const {
+  size_t done = 0, begin = 0, end = 0;
+  for (size_t at = 0; const AddedToken* found = empty() ? nullptr : match(text, begin = at, end);) {
     at = end;
     if (found->special && !parse_special) continue;
     if (found->single_word && touches_word(text, begin, end)) continue;
@@ -72,14 +70,6 @@ void AddedTokens::split_group(const Group& group, std::string_view text, bool pa
     done = end;
   }
   if (done < text.size()) plain(text.substr(done));
-}
-
-void AddedTokens::split(std::string_view text, bool parse_special, FunctionRef<void(std::string_view)> plain,
-                        FunctionRef<void(uint32_t)> token) const {
-  if (normalized_.first_bytes.empty()) return split_group(raw_, text, parse_special, plain, token);
-  split_group(
-      raw_, text, parse_special,
-      [&](std::string_view rest) { split_group(normalized_, rest, parse_special, plain, token); }, token);
 }
 
 }  // namespace suiren::text

@@ -17,20 +17,10 @@ Bpe::Bpe(const std::array<uint32_t, 256>& byte_ids, std::span<const MergeRule> r
   }
 }
 
-void Bpe::encode(std::string_view piece, std::vector<uint32_t>& out, Scratch& scratch) const {
-  if (piece.size() == 1) {
-    out.push_back(byte_ids_[static_cast<uint8_t>(piece[0])]);
-  } else if (piece.size() <= kShort) {
-    encode_short(piece, out);
-  } else {
-    encode_long(piece, out, scratch);
-  }
-}
-
-void Bpe::encode_short(std::string_view piece, std::vector<uint32_t>& out) const {
+template <class SymbolAt>
+void Bpe::encode_short(size_t n, SymbolAt&& symbol_at, std::vector<uint32_t>& out) const {
   uint32_t ids[kShort], ranks[kShort];  // ranks[i]: of the rule that joins ids[i] and ids[i + 1]
-  size_t n = piece.size();
-  for (size_t i = 0; i < n; ++i) ids[i] = byte_ids_[static_cast<uint8_t>(piece[i])];
+  for (size_t i = 0; i < n; ++i) ids[i] = symbol_at(i);
   for (size_t i = 0; i + 1 < n; ++i) ranks[i] = find(ids[i], ids[i + 1]).rank;
   while (n > 1) {
     size_t best = 0;
@@ -51,17 +41,17 @@ void Bpe::encode_short(std::string_view piece, std::vector<uint32_t>& out) const
   out.insert(out.end(), ids, ids + n);
 }
 
-void Bpe::encode_long(std::string_view piece, std::vector<uint32_t>& out, Scratch& s) const {
-  SR_CHECK_AS(kUnsupported, piece.size() < (uint64_t{1} << 31),
-              "a piece of text without a place to split has {} bytes; at most 2 GiB can be encoded",
-              piece.size());
-  const auto n = static_cast<uint32_t>(piece.size());
+template <class SymbolAt>
+void Bpe::encode_long(size_t size, SymbolAt&& symbol_at, std::vector<uint32_t>& out, Scratch& s) const {
+  SR_CHECK_AS(kUnsupported, size < (uint64_t{1} << 31),
+              "a piece of text without a place to split has {} symbols; at most 2^31 can be encoded", size);
+  const auto n = static_cast<uint32_t>(size);
   s.ids.resize(n);
   s.next.resize(n);
   s.previous.resize(n);
   s.heap.clear();
   for (uint32_t i = 0; i < n; ++i) {
-    s.ids[i] = byte_ids_[static_cast<uint8_t>(piece[i])];
+    s.ids[i] = symbol_at(i);
     s.next[i] = i + 1;
     s.previous[i] = i - 1;
   }
@@ -94,6 +84,26 @@ void Bpe::encode_long(std::string_view piece, std::vector<uint32_t>& out, Scratc
     if (i > 0) push(s.previous[i]);
   }
   for (uint32_t i = 0; i < n; i = s.next[i]) out.push_back(s.ids[i]);
+}
+
+void Bpe::encode(std::string_view piece, std::vector<uint32_t>& out, Scratch& scratch) const {
+  const auto symbol_at = [&](size_t i) { return byte_ids_[static_cast<uint8_t>(piece[i])]; };
+  if (piece.size() == 1) {
+    out.push_back(symbol_at(0));
+  } else if (piece.size() <= kShort) {
+    encode_short(piece.size(), symbol_at, out);
+  } else {
+    encode_long(piece.size(), symbol_at, out, scratch);
+  }
+}
+
+void Bpe::merge(std::span<const uint32_t> symbols, std::vector<uint32_t>& out, Scratch& scratch) const {
+  const auto symbol_at = [&](size_t i) { return symbols[i]; };
+  if (symbols.size() <= kShort) {
+    encode_short(symbols.size(), symbol_at, out);
+  } else {
+    encode_long(symbols.size(), symbol_at, out, scratch);
+  }
 }
 
 }  // namespace suiren::text

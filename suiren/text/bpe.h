@@ -34,6 +34,8 @@ class Bpe {
   /// Appends the ids of `piece`: the applicable rule of lowest rank goes first, the leftmost place among
   /// equals. O(n^2) with small constants up to kShort bytes, O(n log n) above.
   void encode(std::string_view piece, std::vector<uint32_t>& out, Scratch& scratch) const;
+  /// The same from symbols instead of bytes.
+  void merge(std::span<const uint32_t> symbols, std::vector<uint32_t>& out, Scratch& scratch) const;
 
   static constexpr size_t kShort = 48;
 
@@ -54,8 +56,10 @@ class Bpe {
     const uint64_t x = (uint64_t{left} << 32 | right) * 0x9E3779B97F4A7C15;
     return x >> 29;
   }
-  void encode_short(std::string_view piece, std::vector<uint32_t>& out) const;
-  void encode_long(std::string_view piece, std::vector<uint32_t>& out, Scratch& scratch) const;
+  template <class SymbolAt>
+  void encode_short(size_t n, SymbolAt&& symbol_at, std::vector<uint32_t>& out) const;
+  template <class SymbolAt>
+  void encode_long(size_t size, SymbolAt&& symbol_at, std::vector<uint32_t>& out, Scratch& scratch) const;
 
   std::array<uint32_t, 256> byte_ids_{};
   std::vector<Slot> slots_;

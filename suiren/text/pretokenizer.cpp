@@ -1,6 +1,7 @@
 #include "suiren/text/pretokenizer.h"
 
 #include "suiren/base/error.h"
+#include "suiren/text/byte_level.h"
 #include "suiren/text/unicode.h"
 
 namespace suiren::text {
@@ -57,6 +58,45 @@ void match_literal(std::string_view text, std::string_view literal, MatchSink ma
     match(at, at + literal.size());
 }
 
+/// Each run of characters of one class above 0, or (single) each such character, is a match.
+template <class ClassOf>
+void match_classes(std::string_view text, bool single, MatchSink match, ClassOf&& class_of) {
+  const char *begin = text.data(), *end = begin + text.size();
+  size_t from = 0;
+  int running = 0;
+  for (const char* p = begin; p < end;) {
+    const Char c = read_char(p, end, char_classes());
+    const int cls = class_of(c);
+    const auto at = static_cast<size_t>(p - begin);
+    if (running > 0 && (single || cls != running)) match(from, at);
+    if (single || cls != running) from = at;
+    running = cls;
+    p += c.size;
+  }
+  if (running > 0) match(from, text.size());
+}
+
+/// The \\w of Rust's regex crate: superscripts and vulgar fractions of Latin-1 are none, the joiners are.
+bool is_rust_word(const Char& c) {
+  if (c.code >= 0xB2 && c.code <= 0xBE && c.code != 0xB5 && c.code != 0xBA) return false;
+  return (c.bits & kWord) || c.code == 0x200C || c.code == 0x200D;
+}
+
+bool is_punctuation(const Char& c) {
+  if (c.code < 0x80) return c.code > 0x20 && c.code < 0x7F && !(c.bits & (kLetter | kNumber));
+  return c.bits & kPunctuationMark;
+}
+
+void match_word_starts(std::string_view text, std::string_view mark, MatchSink match) {
+  size_t begin = 0;
+  for (size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + mark.size())) {
+    if (at == begin || text.substr(0, at).ends_with(mark)) continue;
+    match(begin, at);
+    begin = at;
+  }
+  if (begin < text.size()) match(begin, text.size());
+}
+
 void find_matches(const SplitStage& s, std::string_view text, MatchSink match) {
   switch (s.kind) {
     case SplitStage::kRegex:
@@ -66,6 +106,16 @@ void find_matches(const SplitStage& s, std::string_view text, MatchSink match) {
     case SplitStage::kDigits:
     case SplitStage::kDigit:
       return match_numbers(text, s.kind == SplitStage::kDigit, match);
+    case SplitStage::kSpaces:
+      return match_classes(text, true, match, [](const Char& c) { return (c.bits & kSpace) ? 1 : 0; });
+    case SplitStage::kPunctuation:
+      return match_classes(text, true, match, [](const Char& c) { return is_punctuation(c) ? 1 : 0; });
+    case SplitStage::kWords:
+      return match_classes(text, false, match, [](const Char& c) {
+        return is_rust_word(c) ? 1 : (c.bits & kSpace) ? 0 : 2;
+      });
+    case SplitStage::kWordStart:
+      return match_word_starts(text, s.literal, match);
     default:
       return scan(s.pattern, text, [&](std::string_view v) {
         match(v.data() - text.data(), v.data() - text.data() + v.size());
@@ -128,6 +178,21 @@ std::vector<Segment> cut(const SplitStage& s, std::string_view text) {
   return all;
 }
 
+/// Spaces as `literal`, and one before the text where it has none.
+std::string metaspace(const SplitStage& s, std::string_view text, bool first) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 4 + s.literal.size());
+  const bool has_one = text[0] == ' ' || text.starts_with(s.literal);
+  if (!has_one && (s.prefix == SplitStage::kAlways || (s.prefix == SplitStage::kFirst && first)))
+    out = s.literal;
+  for (const char c : text)
+    if (c == ' ')
+      out += s.literal;
+    else
+      out += c;
+  return out;
+}
+
 }  // namespace
 
 PreTokenizer::PreTokenizer(std::vector<SplitStage> stages) : stages_(std::move(stages)) {}
@@ -149,21 +214,26 @@ PreTokenizer PreTokenizer::from_pattern(const std::string& pattern) {
   return result;
 }
 
-void PreTokenizer::run(size_t stage, std::string_view text, Sink piece) const {
+void PreTokenizer::run(size_t stage, std::string_view text, bool first, Sink piece) const {
   if (text.empty()) return;
   if (stage == stages_.size()) return piece(text);
   const SplitStage& s = stages_[stage];
   const bool last = stage + 1 == stages_.size();
   if (s.kind == SplitStage::kPrefixSpace) {
-    if (text[0] == ' ') return run(stage + 1, text, piece);
-    return run(stage + 1, " " + std::string(text), piece);
+    if (text[0] == ' ') return run(stage + 1, text, first, piece);
+    return run(stage + 1, " " + std::string(text), first, piece);
   }
+  if (s.kind == SplitStage::kMetaspace) return run(stage + 1, metaspace(s, text, first), first, piece);
+  if (s.kind == SplitStage::kCharacters) return run(stage + 1, to_characters(text), first, piece);
+  const auto next = [&](std::string_view part) {
+    run(stage + 1, part, first && part.data() == text.data(), piece);
+  };
   if (s.kind == SplitStage::kScan &&
       s.behavior == SplitBehavior::kIsolated) {  // matches cover all of the text
     if (last) return scan(s.pattern, text, piece);
-    return scan(s.pattern, text, [&](std::string_view v) { run(stage + 1, v, piece); });
+    return scan(s.pattern, text, next);
   }
-  for (const Segment& g : cut(s, text)) run(stage + 1, text.substr(g.begin, g.end - g.begin), piece);
+  for (const Segment& g : cut(s, text)) next(text.substr(g.begin, g.end - g.begin));
 }
 
 }  // namespace suiren::text

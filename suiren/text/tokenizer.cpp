@@ -56,7 +56,7 @@ class PieceCache {
 struct ThreadState {
   uint64_t serial = 0;
   PieceCache cache;
-  Bpe::Scratch scratch;
+  ModelScratch scratch;
 };
 
 /// This thread's state for one tokenizer; another tokenizer starts it anew.
@@ -75,8 +75,8 @@ void encode_piece(const TokenizerData& d, ThreadState& state, std::string_view p
     if (const auto whole = d.whole_pieces.find(piece); whole != d.whole_pieces.end())
       return out.push_back(whole->second);
   }
-  d.bpe.encode(piece, out, state.scratch);
-  if (state.scratch.ids.capacity() > (1 << 20)) state.scratch = {};  // do not keep what one giant piece took
+  d.model->encode(piece, out, state.scratch);
+  if (state.scratch.is_large()) state.scratch = {};  // do not keep what one giant piece took
 }
 
 void encode_cached(const TokenizerData& d, ThreadState& state, std::string_view piece,
@@ -131,24 +131,52 @@ std::vector<uint32_t> Tokenizer::encode(std::string_view text, bool parse_specia
   std::vector<uint32_t> out;
   out.reserve(text.size() / 3 + 8);
   if (add_special) out = d.before;
-  d.added.split(
+  const auto put = [&](uint32_t id) { out.push_back(id); };
+  const auto encode_plain = [&](std::string_view plain, bool first) {
+    d.pre_tokenizer.split(
+        plain, [&](std::string_view piece) { encode_cached(d, state, piece, out); }, first);
+  };
+  d.raw_added.split(
       text, parse_special,
       [&](std::string_view plain) {
-        d.pre_tokenizer.split(plain, [&](std::string_view piece) { encode_cached(d, state, piece, out); });
+        const bool first = plain.data() == text.data();
+        std::string normalized;
+        if (!d.normalizer.empty()) plain = normalized = d.normalizer.apply(plain);
+        if (d.normalized_added.empty()) return encode_plain(plain, first);
+        d.normalized_added.split(
+            plain, parse_special,
+            [&](std::string_view rest) { encode_plain(rest, first && rest.data() == plain.data()); }, put);
       },
-      [&](uint32_t id) { out.push_back(id); });
+      put);
   if (add_special) out.insert(out.end(), d.after.begin(), d.after.end());
   return out;
 }
 
 std::string Tokenizer::decode(std::span<const uint32_t> ids, bool skip_special) const {
   std::string out;
-  for (const uint32_t id : ids) {
-    SR_CHECK(id < data_->tokens.size() && !data_->tokens[id].empty(),
-             "id {} has no token: the vocabulary has ids below {}", id, data_->tokens.size());
-    if (!skip_special || !data_->special[id]) out += data_->tokens[id];
-  }
+  Decoder::State state;
+  for (const uint32_t id : ids) decode_next(id, skip_special, state, out);
+  data_->decoder.finish(state, out);
   return out;
+}
+
+void Tokenizer::decode_next(uint32_t id, bool skip_special, Decoder::State& state, std::string& out) const {
+  const TokenizerData& d = *data_;
+  const std::string* token = &token_of(id);
+  if (skip_special && d.special[id]) return;
+  if (!d.normalized_spellings.empty())
+    if (const auto found = d.normalized_spellings.find(id); found != d.normalized_spellings.end())
+      token = &found->second;
+  if (d.decoder.empty())
+    out += *token;
+  else
+    d.decoder.push(*token, state, out);
+}
+
+const std::string& Tokenizer::token_of(uint32_t id) const {
+  SR_CHECK(id < data_->tokens.size() && !data_->tokens[id].empty(),
+           "id {} has no token: the vocabulary has ids below {}", id, data_->tokens.size());
+  return data_->tokens[id];
 }
 
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(data_->tokens.size()); }
@@ -158,7 +186,7 @@ std::optional<uint32_t> Tokenizer::id_of(std::string_view token) const {
   return found == data_->ids.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::string Tokenizer::bytes_of(uint32_t id) const { return decode({&id, 1}); }
+std::string Tokenizer::bytes_of(uint32_t id) const { return token_of(id); }
 
 bool Tokenizer::is_special(uint32_t id) const { return id < data_->special.size() && data_->special[id]; }
 
@@ -169,13 +197,16 @@ void Tokenizer::save(const std::string& path) const { write_file(path, data_->js
 std::string Tokenizer::digest() const { return sha256(data_->json); }
 
 std::string StreamDecoder::push(uint32_t id) {
-  pending_ += tokenizer_.decode({&id, 1}, skip_special_);
+  tokenizer_.decode_next(id, skip_special_, state_, pending_);
   const size_t keep = unfinished(pending_);
   std::string complete = pending_.substr(0, pending_.size() - keep);
   pending_.erase(0, complete.size());
   return complete;
 }
 
-std::string StreamDecoder::finish() { return std::exchange(pending_, {}); }
+std::string StreamDecoder::finish() {
+  tokenizer_.data_->decoder.finish(state_, pending_);
+  return std::exchange(pending_, {});
+}
 
 }  // namespace suiren::text

@@ -1,7 +1,7 @@
 #pragma once
-// Byte-level byte-pair encoding (Sennrich, Haddow & Birch 2016; bytes as in Radford et al. 2019,
-// section 2.2), read from and written to Hugging Face's tokenizer.json, with ids identical to PyPI
-// tokenizers.
+// Tokenizers as Hugging Face's tokenizer.json describes them, with ids identical to PyPI tokenizers:
+// byte-pair encoding (Sennrich, Haddow & Birch 2016) over bytes (Radford et al. 2019, section 2.2) or over
+// characters with bytes to fall back on (SentencePiece), WordPiece and Unigram.
 
 #include <cstdint>
 #include <memory>
@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "suiren/text/decoder.h"
+
 namespace suiren::text {
 
 struct TokenizerData;
@@ -18,13 +20,13 @@ struct TokenizerData;
 /// A handle to an immutable tokenizer: copies are cheap, and all of it is safe to share between threads
 /// (encode keeps its cache per thread).
 ///
-/// Text that is not UTF-8 is encoded byte by byte all the same: a byte that belongs to no character counts as
-/// punctuation when text is split, and decode gives it back. PyPI tokenizers cannot be given such text.
+/// Text that is not UTF-8 is encoded all the same: a byte that belongs to no character counts as punctuation
+/// when text is split, and as a character of its own. Byte-level tokenizers and those with byte fallback give
+/// it back when decoding; others have no token for it. PyPI tokenizers cannot be given such text.
 class Tokenizer {
  public:
   /// Reads a tokenizer.json, or the one in a folder. Error{kInvalid} names what is damaged; {kUnsupported}
-  /// names a part of another family (normalizers, Unigram, WordPiece, SentencePiece). `truncation` and
-  /// `padding` are ignored.
+  /// names a part that is not understood. `truncation` and `padding` are ignored.
   static Tokenizer load(const std::string& path);
   static Tokenizer from_json(std::string_view json, const std::string& name);
 
@@ -33,12 +35,14 @@ class Tokenizer {
   /// added.
   std::vector<uint32_t> encode(std::string_view text, bool parse_special = true,
                                bool add_special = false) const;
-  /// Exactly the bytes of the tokens, one after another. Error{kInvalid} for an id that has no token.
+  /// The text of the ids; byte-level: exactly the bytes of the tokens, one after another. Error{kInvalid} for
+  /// an id that has no token.
   std::string decode(std::span<const uint32_t> ids, bool skip_special = false) const;
 
   /// The largest id + 1: what a model's embedding must hold.
   int64_t vocab_size() const;
-  /// The id of a token given as its bytes (" the", "<|endoftext|>").
+  /// The id of a token: byte-level by its bytes (" the"), else as the vocabulary spells it ("▁the"); added
+  /// tokens by their content ("<|endoftext|>"). And the way back.
   std::optional<uint32_t> id_of(std::string_view token) const;
   std::string bytes_of(uint32_t id) const;
   bool is_special(uint32_t id) const;
@@ -50,7 +54,10 @@ class Tokenizer {
   std::string digest() const;
 
  private:
+  friend class StreamDecoder;
   explicit Tokenizer(std::shared_ptr<const TokenizerData> data) : data_(std::move(data)) {}
+  const std::string& token_of(uint32_t id) const;
+  void decode_next(uint32_t id, bool skip_special, Decoder::State& state, std::string& out) const;
   std::shared_ptr<const TokenizerData> data_;
 };
 
@@ -68,6 +75,7 @@ class StreamDecoder {
  private:
   Tokenizer tokenizer_;
   bool skip_special_;
+  Decoder::State state_;
   std::string pending_;
 };
 

@@ -1,27 +1,38 @@
 #pragma once
 // What a Tokenizer is made of; built by the JSON reader, immutable afterwards.
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "suiren/text/added_tokens.h"
-#include "suiren/text/bpe.h"
+#include "suiren/text/decoder.h"
+#include "suiren/text/model.h"
+#include "suiren/text/normalizer.h"
 #include "suiren/text/pretokenizer.h"
 
 namespace suiren::text {
 
+/// Text goes through the members in this order: raw_added, normalizer, normalized_added, pre_tokenizer,
+/// model; then `before` and `after` go around the ids. The decoder goes the way back.
 struct TokenizerData {
-  std::string json;                                    ///< tokenizer.json, as read or written
-  std::vector<std::string> tokens;                     ///< bytes by id; "" where an id has no token
+  std::string json;  ///< tokenizer.json, as read or written
+  std::vector<std::string>
+      tokens;  ///< by id, "" where an id has none: bytes when byte_level, else as spelled
+  bool byte_level = false;
+  /// Added tokens that the normalizer changes are looked for, and decoded, as it writes them.
+  std::unordered_map<uint32_t, std::string> normalized_spellings;
   std::vector<bool> special;                           ///< by id
   std::unordered_map<std::string_view, uint32_t> ids;  ///< views into `tokens`; added tokens go before others
   std::unordered_map<std::string_view, uint32_t>
       whole_pieces;  ///< with ignore_merges: the model's own tokens
-  Bpe bpe;
+  AddedTokens raw_added, normalized_added;
+  Normalizer normalizer;
   PreTokenizer pre_tokenizer;
-  AddedTokens added;
+  std::shared_ptr<const Model> model;
+  Decoder decoder;
   std::vector<uint32_t> before, after;  ///< what the post-processor adds
   uint64_t serial = 0;                  ///< tells the caches of different tokenizers apart
 };

@@ -6,6 +6,7 @@
 #include "suiren/io/json.h"
 #include "suiren/text/byte_level.h"
 #include "suiren/text/tokenizer_data.h"
+#include "suiren/text/tokenizer_parts.h"
 
 namespace suiren::text {
 
@@ -16,6 +17,9 @@ using io::Json;
 /// Ids leave gaps, but not more than this: a damaged id must not make us allocate gigabytes.
 constexpr size_t kMostGaps = 1 << 16, kIdsPerToken = 4;
 
+/// The mark that SentencePiece puts for a space.
+constexpr std::string_view kWordMark = "\xE2\x96\x81";
+
 /// Reads one file; every message opens with the file's name.
 class Reader {
  public:
@@ -24,48 +28,21 @@ class Reader {
   TokenizerData read() {
     SR_CHECK(root_.is_object(), "{}: the top of a tokenizer.json is an object, found {}", name_,
              root_.type_name());
-    refuse_part("normalizer");
     const size_t tokens =
-        member(member(root_, "model"), "vocab").size() + member(root_, "added_tokens").size();
+        part_member(part_member(root_, "model"), "vocab").size() + part_member(root_, "added_tokens").size();
     most_ids_ = kMostGaps + kIdsPerToken * tokens;
+    d_.normalizer = Normalizer(read_normalizer(part_member(root_, "normalizer"), name_));
+    stages_ = read_pre_tokenizer(part_member(root_, "pre_tokenizer"), name_);
     read_model();
+    d_.pre_tokenizer = PreTokenizer(std::move(stages_));
     read_added_tokens();
-    d_.pre_tokenizer = PreTokenizer(read_pre_tokenizer(member(root_, "pre_tokenizer")));
-    SR_CHECK_AS(kUnsupported, byte_level_, "{}: pre_tokenizer has no ByteLevel; {}", name_, kFamily);
-    read_decoder();
-    read_post_processor(member(root_, "post_processor"));
+    make_decoder();
+    read_post_processor(part_member(root_, "post_processor"));
     index();
     return std::move(d_);
   }
 
  private:
-  static constexpr std::string_view kFamily = "suiren reads byte-level BPE tokenizers (GPT-2, Llama 3, Qwen)";
-
-  /// A member, or null when it is absent.
-  static const Json& member(const Json& object, const char* key) {
-    static const Json null;
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    return found == object.end() ? null : *found;
-  }
-  std::string type_of(const Json& part, const char* what) const {
-    const Json& type = member(part, "type");
-    SR_CHECK(type.is_string(), "{}: {} has no type", name_, what);
-    return type.get<std::string>();
-  }
-  bool flag(const Json& part, const char* key, bool otherwise) const {
-    const Json& value = member(part, key);
-    SR_CHECK(value.is_null() || value.is_boolean(), "{}: {} is {}, expected true or false", name_, key,
-             value.dump());
-    return value.is_null() ? otherwise : value.get<bool>();
-  }
-  void refuse_part(const char* key) const {
-    const Json& part = member(root_, key);
-    if (part.is_null()) return;
-    const std::string type = type_of(part, key);
-    const Json& inside = member(part, "normalizers");
-    SR_CHECK_AS(kUnsupported, type == "Sequence" && inside.is_array() && inside.empty(),
-                "{}: {} {} is not supported; {} without normalizers", name_, key, type, kFamily);
-  }
   uint32_t read_id(const Json& value, const std::string& token) const {
     const auto most = static_cast<double>(most_ids_);
     SR_CHECK(value.is_number_integer() && value.get<double>() >= 0 && value.get<double>() < most,
@@ -80,21 +57,114 @@ class Reader {
   }
 
   void read_model() {
-    const Json& model = member(root_, "model");
+    const Json& model = part_member(root_, "model");
     SR_CHECK(model.is_object(), "{}: model is missing", name_);
-    const std::string type = member(model, "type").is_null() ? "BPE" : type_of(model, "model");
-    SR_CHECK_AS(kUnsupported, type == "BPE", "{}: model {} is not supported; {}", name_, type, kFamily);
-    SR_CHECK_AS(kUnsupported, !flag(model, "byte_fallback", false),
-                "{}: model has byte_fallback (SentencePiece style), which is not supported; {}", name_,
-                kFamily);
-    for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix", "dropout"}) {
-      const Json& value = member(model, key);
-      SR_CHECK_AS(kUnsupported, value.is_null() || value == "" || value == 0.0,
-                  "{}: model has {} {}, which is not supported; {}", name_, key, value.dump(), kFamily);
+    const std::string type = part_member(model, "type").is_null() ? "BPE" : part_type(model, "model", name_);
+    if (type == "BPE") return read_bpe(model);
+    if (type == "WordPiece") return read_word_piece(model);
+    if (type == "Unigram") return read_unigram(model);
+    fail(ErrorCode::kUnsupported, "{}: model {} is not supported", name_, type);
+  }
+
+  /// A member that is a string, or "" when it is absent.
+  std::string text_or_empty(const Json& model, const char* key) const {
+    return part_member(model, key).is_null() ? "" : io::json_string(model, key, name_);
+  }
+
+  void read_bpe(const Json& model) {
+    const Json& dropout = part_member(model, "dropout");
+    SR_CHECK_AS(kUnsupported, dropout.is_null() || dropout == 0.0,
+                "{}: model has dropout {}, which is not supported: ids would be random", name_,
+                dropout.dump());
+    CharacterBpe::Options options;
+    options.prefix = text_or_empty(model, "continuing_subword_prefix");
+    options.suffix = text_or_empty(model, "end_of_word_suffix");
+    read_vocabulary(part_member(model, "vocab"));
+    const auto is_characters = [](const SplitStage& s) { return s.kind == SplitStage::kCharacters; };
+    const bool plain = options.prefix.empty() && options.suffix.empty();
+    if (plain && std::count_if(stages_.begin(), stages_.end(), is_characters) == 1 &&
+        is_characters(stages_.back()) && has_all_bytes()) {
+      d_.byte_level = true;
+      stages_.pop_back();
     }
-    read_vocabulary(member(model, "vocab"));
-    read_merges(member(model, "merges"));
-    ignore_merges_ = flag(model, "ignore_merges", false);
+    place_vocabulary();
+    std::vector<MergeRule> rules = read_merges(part_member(model, "merges"), options.prefix.size());
+    ignore_merges_ = part_flag(model, "ignore_merges", false, name_);
+    if (d_.byte_level) {
+      d_.model = std::make_shared<ByteBpe>(Bpe(byte_ids_, rules));
+      return;
+    }
+    options.unknown = read_unknown(model);
+    options.unknown.fuse = part_flag(model, "fuse_unk", false, name_);
+    if (plain && !ignore_merges_ && words_begin_with_mark_ && model_ids_.contains(std::string(kWordMark))) {
+      SplitStage words;
+      words.kind = SplitStage::kWordStart;
+      words.literal = kWordMark;
+      stages_.push_back(words);
+    }
+    const size_t longest = options.prefix.size() + 4 + options.suffix.size();
+    d_.model = std::make_shared<CharacterBpe>(Bpe(byte_ids_, rules), trie(longest), std::move(options));
+  }
+
+  void read_word_piece(const Json& model) {
+    read_vocabulary(part_member(model, "vocab"));
+    place_vocabulary();
+    WordPiece::Options options;
+    options.prefix = text_or_empty(model, "continuing_subword_prefix");
+    const std::string unknown = io::json_string(model, "unk_token", name_);
+    SR_CHECK(model_ids_.contains(unknown), "{}: unk_token '{}' is not in model.vocab", name_, unknown);
+    options.unknown = model_ids_.at(unknown);
+    if (!part_member(model, "max_input_chars_per_word").is_null()) {
+      const int64_t most = io::json_int(model, "max_input_chars_per_word", name_);
+      SR_CHECK(most >= 0, "{}: max_input_chars_per_word is {}", name_, most);
+      options.most_characters = static_cast<uint64_t>(most);
+    }
+    d_.model = std::make_shared<WordPiece>(trie(SIZE_MAX), std::move(options));
+  }
+
+  void read_unigram(const Json& model) {
+    const Json& vocab = part_member(model, "vocab");
+    SR_CHECK(vocab.is_array() && !vocab.empty(),
+             "{}: model.vocab is {}, expected an array of tokens and scores", name_,
+             vocab.is_array() ? "empty" : vocab.type_name());
+    std::vector<double> scores;
+    for (const Json& row : vocab) {
+      SR_CHECK(row.is_array() && row.size() == 2 && row[0].is_string() && row[0] != "" && row[1].is_number(),
+               "{}: row {} of model.vocab is not a token and its score", name_, scores.size());
+      model_ids_.insert_or_assign(row[0].get<std::string>(), static_cast<uint32_t>(scores.size()));
+      d_.tokens.push_back(row[0].get<std::string>());
+      scores.push_back(row[1].get<double>());
+    }
+    Unknown unknown = read_unknown(model);
+    if (const Json& id = part_member(model, "unk_id"); !id.is_null()) {
+      unknown.id = read_id(id, "unk_id");
+      SR_CHECK(*unknown.id < scores.size(), "{}: unk_id is {}, model.vocab has {} tokens", name_, *unknown.id,
+               scores.size());
+    }
+    d_.model = std::make_shared<Unigram>(trie(SIZE_MAX), std::move(scores), unknown);
+  }
+
+  Unknown read_unknown(const Json& model) const {
+    Unknown unknown;
+    unknown.byte_fallback = part_flag(model, "byte_fallback", false, name_);
+    if (const std::string token = text_or_empty(model, "unk_token"); !token.empty()) {
+      const auto found = model_ids_.find(token);
+      SR_CHECK(found != model_ids_.end(), "{}: unk_token '{}' is not in model.vocab", name_, token);
+      unknown.id = found->second;
+    }
+    for (int b = 0; b < 256; ++b) {
+      const auto found = model_ids_.find(fmt::format("<0x{:02X}>", b));
+      unknown.byte_ids[b] = found == model_ids_.end() ? Bpe::kNone : found->second;
+    }
+    return unknown;
+  }
+
+  /// The model's tokens of at most `longest` bytes.
+  Trie trie(size_t longest) const {
+    std::vector<std::pair<std::string_view, uint32_t>> strings;
+    for (const auto& [token, id] : model_ids_)
+      if (token.size() <= longest) strings.emplace_back(token, id);
+    return Trie(std::move(strings));
   }
 
   void read_vocabulary(const Json& vocab) {
@@ -102,16 +172,24 @@ class Reader {
              vocab.type_name());
     for (const auto& [token, value] : vocab.items()) {
       SR_CHECK(!token.empty(), "{}: model.vocab holds an empty token", name_);
-      const uint32_t id = read_id(value, token);
-      const auto bytes = to_bytes(token);
-      place(id, bytes ? *bytes : token, token);
-      model_ids_.emplace(token, id);
+      model_ids_.emplace(token, read_id(value, token));
     }
+  }
+
+  /// Whether each byte has a token, of one character of the byte alphabet; then byte_ids_ are those.
+  bool has_all_bytes() {
     for (int b = 0; b < 256; ++b) {
       const auto found = model_ids_.find(to_characters(std::string(1, static_cast<char>(b))));
-      SR_CHECK(found != model_ids_.end(), "{}: model.vocab has no token for byte 0x{:02x}; {}", name_, b,
-               kFamily);
+      if (found == model_ids_.end()) return false;
       byte_ids_[b] = found->second;
+    }
+    return true;
+  }
+
+  void place_vocabulary() {
+    for (const auto& [token, id] : model_ids_) {
+      const auto bytes = d_.byte_level ? to_bytes(token) : std::nullopt;
+      place(id, bytes ? *bytes : token, token);
     }
   }
 
@@ -122,7 +200,8 @@ class Reader {
     return found->second;
   }
 
-  void read_merges(const Json& merges) {
+  /// `prefix`: bytes at the beginning of a right part that the result does not have.
+  std::vector<MergeRule> read_merges(const Json& merges, size_t prefix) {
     SR_CHECK(merges.is_array(), "{}: model.merges is {}, expected an array", name_, merges.type_name());
     std::vector<MergeRule> rules;
     rules.reserve(merges.size());
@@ -140,32 +219,49 @@ class Reader {
                  "{}: merge {} is {}, expected two tokens", name_, i, merges[i].type_name());
         left = merges[i][0].get<std::string>(), right = merges[i][1].get<std::string>();
       }
-      rules.push_back({merge_part(left, i), merge_part(right, i), merge_part(left + right, i)});
+      MergeRule rule{merge_part(left, i), merge_part(right, i), 0};
+      SR_CHECK(right.size() >= prefix, "{}: merge {} joins '{}', which is shorter than its prefix", name_, i,
+               right);
+      left.append(right, prefix);
+      rule.result = merge_part(left, i);
+      rules.push_back(rule);
+      for (size_t at = left.find(kWordMark); words_begin_with_mark_ && at != left.npos;
+           at = left.find(kWordMark, at + kWordMark.size()))
+        words_begin_with_mark_ = at == 0 || std::string_view(left).substr(0, at).ends_with(kWordMark);
     }
-    d_.bpe = Bpe(byte_ids_, rules);
+    return rules;
   }
 
   void read_added_tokens() {
-    const Json& list = member(root_, "added_tokens");
+    const Json& list = part_member(root_, "added_tokens");
     SR_CHECK(list.is_null() || list.is_array(), "{}: added_tokens is {}, expected an array", name_,
              list.type_name());
-    std::vector<AddedToken> tokens;
+    std::vector<AddedToken> raw, normalized;
     std::set<std::string> seen;
     for (const Json& row : list) {
       AddedToken t;
       t.content = io::json_string(row, "content", name_);
       SR_CHECK(!t.content.empty(), "{}: added_tokens holds an empty token", name_);
       SR_CHECK(seen.insert(t.content).second, "{}: added_tokens holds '{}' twice", name_, t.content);
-      t.id = read_id(member(row, "id"), t.content);
-      t.single_word = flag(row, "single_word", false);
-      t.lstrip = flag(row, "lstrip", false);
-      t.rstrip = flag(row, "rstrip", false);
-      t.special = flag(row, "special", false);
-      t.normalized = flag(row, "normalized", !t.special);
+      t.id = read_id(part_member(row, "id"), t.content);
+      t.single_word = part_flag(row, "single_word", false, name_);
+      t.lstrip = part_flag(row, "lstrip", false, name_);
+      t.rstrip = part_flag(row, "rstrip", false, name_);
+      t.special = part_flag(row, "special", false, name_);
+      t.normalized = part_flag(row, "normalized", !t.special, name_);
       add(t);
-      tokens.push_back(std::move(t));
+      added_ids_.push_back(t.id);
+      (t.normalized ? normalized : raw).push_back(std::move(t));
     }
-    d_.added = AddedTokens(std::move(tokens));
+    std::vector<std::string> spellings;
+    for (const AddedToken& t : raw) spellings.push_back(t.content);
+    d_.raw_added = AddedTokens(std::move(raw), spellings);
+    spellings.clear();
+    for (const AddedToken& t : normalized) {
+      spellings.push_back(d_.normalizer.apply(t.content));
+      if (spellings.back() != t.content) d_.normalized_spellings[t.id] = spellings.back();
+    }
+    d_.normalized_added = AddedTokens(std::move(normalized), spellings);
   }
 
   /// An added token is new, or it is in the vocabulary under the same id; its bytes are its content.
@@ -182,116 +278,69 @@ class Reader {
     d_.special[t.id] = t.special;
   }
 
-  std::vector<SplitStage> read_pre_tokenizer(const Json& part) {
-    if (part.is_null()) return {};
-    const std::string type = type_of(part, "pre_tokenizer");
-    std::vector<SplitStage> stages;
-    SplitStage stage;
-    if (type == "Sequence") {
-      const Json& list = member(part, "pretokenizers");
-      SR_CHECK(list.is_array(), "{}: the Sequence in pre_tokenizer has no pretokenizers", name_);
-      for (const Json& p : list)
-        for (SplitStage& s : read_pre_tokenizer(p)) stages.push_back(std::move(s));
-      return stages;
+  void make_decoder() {
+    const Json& part = part_member(root_, "decoder");
+    DecoderParts parts = read_decoder(part, name_);
+    if (d_.byte_level) {  // the tokens are bytes already
+      SR_CHECK_AS(kUnsupported,
+                  part.is_null() || (parts.whole.empty() && parts.steps.size() == 1 &&
+                                     parts.steps[0].kind == DecoderStep::kBytes),
+                  "{}: decoder {} is not supported with the pre_tokenizer ByteLevel", name_,
+                  part_type(part, "decoder", name_));
+      return;
     }
-    if (type == "ByteLevel") {
-      byte_level_ = true;
-      stage.kind = SplitStage::kPrefixSpace;
-      if (flag(part, "add_prefix_space", true)) stages.push_back(stage);
-      stage.kind = SplitStage::kScan, stage.pattern = Pattern::kGpt2;
-      if (flag(part, "use_regex", true)) stages.push_back(stage);
-      return stages;
+    if (part.is_null()) {
+      parts.steps.emplace_back();
+      parts.steps[0].kind = DecoderStep::kJoin;
     }
-    SR_CHECK_AS(kUnsupported, !byte_level_, "{}: pre_tokenizer has {} after ByteLevel; {}", name_, type,
-                kFamily);
-    if (type == "Digits") {
-      stage.kind = flag(part, "individual_digits", false) ? SplitStage::kDigit : SplitStage::kDigits;
-      return {stage};
-    }
-    SR_CHECK_AS(kUnsupported, type == "Split", "{}: pre_tokenizer {} is not supported; {}", name_, type,
-                kFamily);
-    return {read_split(part)};
-  }
-
-  SplitStage read_split(const Json& part) const {
-    static const std::pair<const char*, SplitBehavior> kBehaviors[] = {
-        {"Isolated", SplitBehavior::kIsolated},
-        {"Removed", SplitBehavior::kRemoved},
-        {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
-        {"MergedWithNext", SplitBehavior::kMergedWithNext},
-        {"Contiguous", SplitBehavior::kContiguous}};
-    SplitStage stage;
-    const Json& pattern = member(part, "pattern");
-    stage.invert = flag(part, "invert", false);
-    const std::string behavior = io::json_string(part, "behavior", name_);
-    const auto* known = std::find_if(std::begin(kBehaviors), std::end(kBehaviors),
-                                     [&](const auto& b) { return b.first == behavior; });
-    SR_CHECK(known != std::end(kBehaviors), "{}: a Split has the unknown behavior {}", name_, behavior);
-    stage.behavior = known->second;
-    if (const Json& literal = member(pattern, "String"); literal.is_string()) {
-      stage.kind = SplitStage::kLiteral;
-      stage.literal = literal.get<std::string>();
-      SR_CHECK(!stage.literal.empty(), "{}: a Split has an empty pattern", name_);
-      return stage;
-    }
-    const Json& regex = member(pattern, "Regex");
-    SR_CHECK(regex.is_string(), "{}: a Split has no pattern (Regex or String)", name_);
-    const auto text = regex.get<std::string>();
-    if (const auto scanner = pattern_of_regex(text)) {
-      stage.pattern = *scanner;
-      // Its matches cover all text, so to remove what lies between them is to isolate them.
-      if (stage.behavior == SplitBehavior::kRemoved && stage.invert)
-        stage.behavior = SplitBehavior::kIsolated;
-      return stage;
-    }
-    stage.kind = SplitStage::kRegex;
-    try {
-      stage.regex.emplace_back(text);
-    } catch (const Error& e) {
-      fail(e.code(), "{}: {}", name_, e.message());
-    }
-    return stage;
-  }
-
-  void read_decoder() const {
-    const Json& decoder = member(root_, "decoder");
-    if (decoder.is_null()) return;
-    const std::string type = type_of(decoder, "decoder");
-    SR_CHECK_AS(kUnsupported, type == "ByteLevel", "{}: decoder {} is not supported; {}", name_, type,
-                kFamily);
+    d_.decoder = Decoder(std::move(parts.steps), std::move(parts.whole));
   }
 
   void read_post_processor(const Json& part) {
     if (part.is_null()) return;
-    const std::string type = type_of(part, "post_processor");
+    const std::string type = part_type(part, "post_processor", name_);
     if (type == "ByteLevel") return;
     if (type == "Sequence") {
-      for (const Json& p : member(part, "processors")) read_post_processor(p);
+      for (const Json& p : part_member(part, "processors")) read_post_processor(p);
       return;
     }
-    SR_CHECK_AS(kUnsupported, type == "TemplateProcessing", "{}: post_processor {} is not supported; {}",
-                name_, type, kFamily);
     std::vector<uint32_t> before, after;
+    if (type == "BertProcessing" || type == "RobertaProcessing") {
+      wrap({read_marker(part, "cls")}, {read_marker(part, "sep")});
+      return;
+    }
+    SR_CHECK_AS(kUnsupported, type == "TemplateProcessing", "{}: post_processor {} is not supported", name_,
+                type);
     bool text_seen = false;
-    const Json& single = member(part, "single");
+    const Json& single = part_member(part, "single");
     SR_CHECK(single.is_array(), "{}: TemplateProcessing has no array 'single'", name_);
     for (const Json& item : single) {
-      const Json& special = member(item, "SpecialToken");
+      const Json& special = part_member(item, "SpecialToken");
       if (special.is_null()) {
-        SR_CHECK(!member(item, "Sequence").is_null() && !text_seen,
+        SR_CHECK(!part_member(item, "Sequence").is_null() && !text_seen,
                  "{}: TemplateProcessing.single is not special tokens around one Sequence", name_);
         text_seen = true;
         continue;
       }
       const std::string token = io::json_string(special, "id", name_);
-      const Json& ids = member(member(member(part, "special_tokens"), token.c_str()), "ids");
+      const Json& ids = part_member(part_member(part_member(part, "special_tokens"), token.c_str()), "ids");
       SR_CHECK(ids.is_array(), "{}: TemplateProcessing names '{}', which its special_tokens do not have",
                name_, token);
       for (const Json& id : ids) (text_seen ? after : before).push_back(read_id(id, token));
     }
     SR_CHECK(text_seen, "{}: TemplateProcessing.single has no Sequence", name_);
-    d_.before.insert(d_.before.begin(), before.begin(),
-                     before.end());  // the later processor wraps the earlier
+    wrap(before, after);
+  }
+  /// The id of ["[SEP]", 102].
+  uint32_t read_marker(const Json& part, const char* key) const {
+    const Json& row = part_member(part, key);
+    SR_CHECK(row.is_array() && row.size() == 2 && row[0].is_string(), "{}: {} is not a token and its id",
+             name_, key);
+    return read_id(row[1], row[0].get<std::string>());
+  }
+  /// The later processor wraps the earlier.
+  void wrap(const std::vector<uint32_t>& before, const std::vector<uint32_t>& after) {
+    d_.before.insert(d_.before.begin(), before.begin(), before.end());
     d_.after.insert(d_.after.end(), after.begin(), after.end());
     for (const uint32_t id : d_.before) check_id(id);
     for (const uint32_t id : d_.after) check_id(id);
@@ -304,12 +353,12 @@ class Reader {
   /// The maps from bytes to ids, once `tokens` has come to rest.
   void index() {
     d_.special.resize(d_.tokens.size());
-    for (const AddedToken& t : d_.added.tokens()) d_.ids.emplace(d_.tokens[t.id], t.id);
+    for (const uint32_t id : added_ids_) d_.ids.emplace(d_.tokens[id], id);
     for (uint32_t id = 0; id < d_.tokens.size(); ++id)
       if (!d_.tokens[id].empty()) d_.ids.emplace(d_.tokens[id], id);
     if (!ignore_merges_) return;
     for (const auto& [token, id] : model_ids_)
-      if (to_bytes(token)) d_.whole_pieces.emplace(d_.tokens[id], id);
+      if (!d_.byte_level || to_bytes(token)) d_.whole_pieces.emplace(d_.tokens[id], id);
   }
 
   const Json& root_;
@@ -317,12 +366,11 @@ class Reader {
   TokenizerData d_;
   std::unordered_map<std::string, uint32_t> model_ids_;
   std::array<uint32_t, 256> byte_ids_{};
+  std::vector<SplitStage> stages_;
+  std::vector<uint32_t> added_ids_;
   size_t most_ids_ = 0;
-  bool byte_level_ = false, ignore_merges_ = false;
+  bool ignore_merges_ = false, words_begin_with_mark_ = true;
 };
-
-/// A JSON string; characters of other scripts stay as they are.
-std::string quoted(const std::string& text) { return Json(text).dump(); }
 
 }  // namespace
 
@@ -330,41 +378,6 @@ TokenizerData parse_tokenizer_json(std::string_view json, const std::string& nam
   TokenizerData data = Reader(io::parse_json(json, name), name).read();
   data.json = json;
   return data;
-}
-
-std::string write_tokenizer_json(const std::vector<std::string>& tokens, size_t specials,
-                                 const std::vector<MergeRule>& rules, const std::string& regex) {
-  const auto spelled = [&](uint32_t id) {
-    return quoted(id < specials ? tokens[id] : to_characters(tokens[id]));
-  };
-  std::string out =
-      "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [";
-  for (uint32_t id = 0; id < specials; ++id)
-    out += fmt::format(
-        "{}\n    {{\"id\": {}, \"content\": {}, \"single_word\": false, \"lstrip\": false, \"rstrip\": "
-        "false, "
-        "\"normalized\": false, \"special\": true}}",
-        id ? "," : "", id, spelled(id));
-  out += fmt::format(
-      "\n  ],\n  \"normalizer\": null,\n  \"pre_tokenizer\": {{\"type\": \"Sequence\", \"pretokenizers\": [\n"
-      "    {{\"type\": \"Split\", \"pattern\": {{\"Regex\": {}}}, \"behavior\": \"Isolated\", \"invert\": "
-      "false}},\n"
-      "    {{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": "
-      "false}}]}},\n"
-      "  \"post_processor\": null,\n"
-      "  \"decoder\": {{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, "
-      "\"use_regex\": true}},\n"
-      "  \"model\": {{\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n"
-      "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": "
-      "false,\n"
-      "    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": {{",
-      quoted(regex));
-  for (uint32_t id = 0; id < tokens.size(); ++id)
-    out += fmt::format("{}\n      {}: {}", id ? "," : "", spelled(id), id);
-  out += "\n    },\n    \"merges\": [";
-  for (size_t i = 0; i < rules.size(); ++i)
-    out += fmt::format("{}\n      [{}, {}]", i ? "," : "", spelled(rules[i].left), spelled(rules[i].right));
-  return out + "\n    ]\n  }\n}\n";
 }
 
 }  // namespace suiren::text

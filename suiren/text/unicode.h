@@ -8,12 +8,13 @@ namespace suiren::text {
 /// What a code point is, as a set of these bits; 0 for everything else (punctuation, symbols, controls,
 /// unassigned).
 enum CharClass : uint8_t {
-  kLetter = 1,  ///< \p{L}
-  kNumber = 2,  ///< \p{N}
-  kSpace = 4,   ///< \s
-  kUpper = 8,   ///< \p{Lu} \p{Lt} \p{Lm} \p{Lo} \p{M}: what o200k lets stand before lower case
-  kLower = 16,  ///< \p{Ll} \p{Lm} \p{Lo} \p{M}
-  kWord = 32,   ///< \w
+  kLetter = 1,            ///< \p{L}
+  kNumber = 2,            ///< \p{N}
+  kSpace = 4,             ///< \s
+  kUpper = 8,             ///< \p{Lu} \p{Lt} \p{Lm} \p{Lo} \p{M}: what o200k lets stand before lower case
+  kLower = 16,            ///< \p{Ll} \p{Lm} \p{Lo} \p{M}
+  kWord = 32,             ///< \w
+  kPunctuationMark = 64,  ///< \p{P}, as the pre-tokenizer Punctuation has it
 };
 
 /// Class bits of all code points, by code point; built from the runs at first use.

@@ -109,6 +109,31 @@ def make_json():
     post = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|endoftext|>"}}, {"Sequence": {"id": "A"}}],
             "special_tokens": {"<|endoftext|>": {"ids": [300]}}}
     seed("tokenizer_json", "strings", compact(tokenizer(level, ["a b", "ab ab"])))
+    sequence = lambda key, *parts: {"type": "Sequence", key: list(parts)}
+    replace = lambda old, new: {"type": "Replace", "pattern": {"String": old}, "content": new}
+    fallback = {f"<0x{b:02X}>": 20 + b for b in range(256)}
+    words = ["<unk>", "\u2581", "a", "b", "ab", "\u2581ab", "\u2581a"]
+    seed("tokenizer_json", "sentencepiece", compact({
+        "normalizer": sequence("normalizers", {"type": "Prepend", "prepend": "\u2581"}, replace(" ", "\u2581"), {"type": "NFKC"},
+                               {"type": "Strip", "strip_left": True, "strip_right": False}, {"type": "Nmt"}, {"type": "StripAccents"}),
+        "decoder": sequence("decoders", replace("\u2581", " "), {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 1}),
+        "added_tokens": [{"id": 7, "content": "un", "single_word": True, "normalized": True}],
+        "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True, "vocab": {**{w: i for i, w in enumerate(words)}, **fallback},
+                  "merges": ["a b", "\u2581 ab", "\u2581 a"]}}))
+    meta = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True}
+    seed("tokenizer_json", "unigram", compact({
+        "pre_tokenizer": sequence("pretokenizers", {"type": "WhitespaceSplit"}, {"type": "Punctuation", "behavior": "Isolated"}, meta), "decoder": meta,
+        "normalizer": {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+        "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": False, "vocab": [[w, -i / 2] for i, w in enumerate(words)]}}))
+    seed("tokenizer_json", "wordpiece", compact({
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "post_processor": {"type": "BertProcessing", "sep": ["b", 2], "cls": ["un", 3]},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+                  "vocab": {"[UNK]": 0, "a": 1, "b": 2, "un": 3, "##able": 4, "##b": 5}}}))
+    seed("tokenizer_json", "suffix", compact({
+        "pre_tokenizer": {"type": "Whitespace"}, "decoder": {"type": "BPEDecoder", "suffix": "</w>"},
+        "model": {"type": "BPE", "unk_token": "a", "end_of_word_suffix": "</w>", "vocab": {"a": 0, "b</w>": 1, "ab</w>": 2}, "merges": ["a b</w>"]}}))
     seed("tokenizer_json", "pairs", compact(tokenizer(split, [["a", "b"], ["\u0120", "a"]], post, ignore_merges=True)))
 
 

