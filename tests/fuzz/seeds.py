@@ -42,6 +42,19 @@ def safetensors(tensors, metadata=None):
     return struct.pack("<Q", len(text)) + text + bytes(range(256)) * (at // 256) + bytes(range(at % 256))
 
 
+def gguf(keys, tensors, version=3):
+    """keys: (key, type, bytes); tensors: (name, extents, type, bytes), each placed at a multiple of 32."""
+    def text(s):
+        return struct.pack("<Q", len(s)) + s.encode()
+    out, data = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys)), b""
+    for key, kind, value in keys:
+        out += text(key) + struct.pack("<I", kind) + value
+    for name, extents, kind, values in tensors:
+        out += text(name) + struct.pack(f"<I{len(extents)}QIQ", len(extents), *extents, kind, len(data))
+        data += values + bytes(-len(values) % 32)
+    return out + bytes(-len(out) % 32) + data
+
+
 def npy(descr, shape, data, version=1):
     header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
     size = struct.pack("<H" if version == 1 else "<I", len(header) + 1)
@@ -84,6 +97,13 @@ def make_tensors():
     seed("safetensors", "two", safetensors([("a", "F32", [2, 3], 24), ("b", "I64", [], 8)], {"format": "pt"}))
     seed("safetensors", "empty", safetensors([("a", "BF16", [0, 4], 0)]))
     seed("safetensors", "family", (GOLDEN / "families/llama/model.safetensors").read_bytes()[:4096])
+    for name in ("small", "split-00001-of-00002", "split-00002-of-00002"):
+        seed("gguf", name, (GOLDEN / f"io/{name}.gguf").read_bytes())
+    nested = struct.pack("<IQIQ2I", 9, 1, 4, 2, 7, 8)
+    seed("gguf", "nested", gguf([("a", 9, nested), ("b", 7, b"\x01"), ("general.alignment", 4, struct.pack("<I", 32))], [], 2))
+    blocks = [(0, 1, 4), (1, 1, 2), (30, 1, 2), (8, 32, 34), (2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (10, 256, 84), (11, 256, 110),
+              (12, 256, 144), (13, 256, 176), (14, 256, 210), (20, 32, 18), (23, 256, 136), (16, 256, 66), (17, 256, 74), (18, 256, 98), (39, 32, 17)]
+    seed("gguf", "formats", gguf([], [(f"t{kind}", [elements], kind, bytes(range(size))) for kind, elements, size in blocks]))
     seed("npy", "matrix", npy("<f4", (2, 3), bytes(24)))
     seed("npy", "vector2", npy("<i8", (2,), bytes(16), 2))
     seed("npy", "scalar3", npy("|b1", (), b"\x01", 3))

@@ -1,0 +1,33 @@
+#pragma once
+// A tensor of a file as it stands there, whatever its format.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "suiren/io/reader.h"
+#include "suiren/quant/block_format.h"
+
+namespace suiren::io {
+
+/// Elements row-major: the last extent of `shape` is the row, a whole number of blocks. `bytes` lies in the
+/// mapped file.
+struct BlockEntry {
+  std::string name;
+  quant::BlockFormat format;
+  std::vector<int64_t> shape;
+  std::span<const uint8_t> bytes;
+};
+
+/// Bytes that a tensor of this shape takes. Error{kInvalid}, opened by `where`, when rows are no whole blocks
+/// or the size is out of range.
+inline int64_t checked_bytes(std::span<const int64_t> shape, quant::BlockFormat format,
+                             std::string_view where) {
+  const int64_t row = shape.empty() ? 1 : shape.back(), block = format.block_elements();
+  SR_CHECK(row % block == 0, "{} has rows of {} elements, but {} needs a multiple of {}", where, row, format,
+           block);
+  return checked_mul(checked_numel(shape, where) / block, format.block_bytes(), where);
+}
+
+}  // namespace suiren::io
