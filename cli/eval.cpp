@@ -21,7 +21,7 @@ struct Args {
   std::string model, tokens, shards, ids, logits_out;
   std::vector<std::string> text;
   data::ImportOptions import;
-  int64_t sequence_length = 0, limit = 0;
+  int64_t sequence_length = 0, limit = 0, context = 0;
 };
 
 struct Scored {
@@ -87,8 +87,9 @@ Scored score_tokens(const Args& a, const models::Transformer& model, int64_t len
   return {train::evaluate_windows(model, tokens, length, a.limit, progress), 0};
 }
 
-void write_logits(const Args& a, const models::Transformer& model) {
+void write_logits(const Args& a, models::Transformer& model) {
   const std::vector<int64_t> ids = parse_ids(a.ids);
+  model.set_context(a.context > 0 ? a.context : std::max<int64_t>(1, static_cast<int64_t>(ids.size())));
   const NoGrad off;
   const Tensor logits = model.logits(model.ids(ids));
   const int64_t shape[] = {static_cast<int64_t>(ids.size()), model.config().vocab_size};
@@ -103,6 +104,7 @@ void run(const Args& a, const Globals& g) {
   const auto model = models::Transformer::load(a.model, {.device = Device(g.device)});
   if (!a.ids.empty()) return write_logits(a, *model);
   const int64_t length = a.sequence_length > 0 ? a.sequence_length : model->config().max_position_embeddings;
+  model->set_context(a.context > 0 ? a.context : length);
   train::ProgressLine line;
   const auto progress = show_progress(line);
   const Scored s = !a.text.empty()     ? score_text(a, *model, length, progress)
@@ -136,6 +138,10 @@ void add_eval(CLI::App& app, Globals& g) {
   c->add_option("--shards", a.shards, "a folder made by suiren data build; its held-out part is scored");
   c->add_option("--sequence-length", a.sequence_length,
                 "targets in a window (default: the model's positions)")
+      ->check(CLI::PositiveNumber);
+  c->add_option("--context", a.context,
+                "the length for which rotary positions are scaled, where that matters (default: the ids, or "
+                "--sequence-length)")
       ->check(CLI::PositiveNumber);
   c->add_option("--limit", a.limit, "score so many windows only")->check(CLI::NonNegativeNumber);
   c->add_option("--ids", a.ids, "ids with commas, for --logits-out");

@@ -16,6 +16,7 @@ namespace {
 struct Args {
   std::string model, prompt, ids;
   bool has_prompt = false, no_bos = false;
+  int64_t context = 0;
   infer::GenerateOptions generate;
 };
 
@@ -45,6 +46,9 @@ void run(Args& a, const Globals& g) {
   std::optional<text::Tokenizer> tokenizer;
   if (std::filesystem::exists(a.model + "/tokenizer.json")) tokenizer = text::Tokenizer::load(a.model);
   const std::vector<int64_t> ids = prompt_ids(a, *model, tokenizer);
+  constexpr int64_t kMost = int64_t{1} << 40;
+  const int64_t wanted = static_cast<int64_t>(ids.size()) + std::min(a.generate.max_tokens, kMost);
+  model->set_context(a.context > 0 ? a.context : wanted);
   a.generate.eos_token_ids = infer::end_tokens(a.model, model->config());
   std::optional<text::StreamDecoder> stream;
   if (!g.json && tokenizer) stream.emplace(*tokenizer);
@@ -81,6 +85,11 @@ void add_generate(CLI::App& app, Globals& g) {
   c->add_option("--ids", a.ids, "token ids to continue, with commas; nothing is added before them");
   c->add_option("--max-tokens", a.generate.max_tokens, "new tokens at most")
       ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  c->add_option(
+       "--context", a.context,
+       "the length for which rotary positions are scaled, where that matters (default: the prompt and "
+       "--max-tokens)")
       ->check(CLI::PositiveNumber);
   c->add_option("--temperature", a.generate.sampling.temperature, "0 takes the likeliest token")
       ->capture_default_str();

@@ -25,7 +25,7 @@ Generation generate(const models::Transformer& model, std::span<const int64_t> p
                     const GenerateOptions& options, const OnToken& on_token) {
   options.sampling.validate();
   const auto length = static_cast<int64_t>(prompt.size());
-  const int64_t context = model.config().max_position_embeddings;
+  const int64_t context = model.positions();
   SR_CHECK(length > 0, "the prompt holds no tokens; give at least one");
   SR_CHECK(length <= context, "the prompt has {} tokens, but the model has {} positions; shorten the prompt",
            length, context);

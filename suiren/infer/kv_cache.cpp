@@ -9,10 +9,10 @@ namespace suiren::infer {
 KvCache::KvCache(const models::TransformerConfig& c, int64_t capacity, int64_t batch, const Device& device,
                  DType dtype)
     : capacity_(capacity) {
-  const Shape shape{batch, capacity, c.num_key_value_heads, c.head_dim};
+  const Shape shape{batch, capacity, c.cache_heads(), c.cache_width()};
   for (int64_t i = 0; i < c.num_hidden_layers; ++i) {
     keys_.push_back(Tensor::empty(shape, dtype, device));
-    values_.push_back(Tensor::empty(shape, dtype, device));
+    if (c.caches_values()) values_.push_back(Tensor::empty(shape, dtype, device));
   }
 }
 
@@ -22,8 +22,8 @@ std::pair<Tensor, Tensor> KvCache::append(int64_t layer, const Tensor& k, const 
   SR_CHECK_AS(kShape, end <= capacity_, "{} positions exceed the cache's capacity of {}", end, capacity_);
   const NoGrad off;
   assign(slice(keys_[l], 1, length_, end), k);
-  assign(slice(values_[l], 1, length_, end), v);
-  return {slice(keys_[l], 1, 0, end), slice(values_[l], 1, 0, end)};
+  if (v.defined()) assign(slice(values_[l], 1, length_, end), v);
+  return {slice(keys_[l], 1, 0, end), v.defined() ? slice(values_[l], 1, 0, end) : Tensor()};
 }
 
 void KvCache::truncate(int64_t length) {

@@ -10,7 +10,8 @@ namespace suiren::infer {
 
 class KvCache : public models::KvStore {
  public:
-  /// Room for `capacity` positions of `batch` sequences: 2 layers batch capacity kv_heads head_dim elements.
+  /// Room for `capacity` positions of `batch` sequences: for each layer keys and values, or the compressed
+  /// vectors of latent attention, of batch capacity cache_heads cache_width elements.
   KvCache(const models::TransformerConfig& config, int64_t capacity, int64_t batch = 1,
           const Device& device = {}, DType dtype = kF32);
   int64_t length() const override { return length_; }
@@ -22,7 +23,7 @@ class KvCache : public models::KvStore {
 
  private:
   int64_t capacity_, length_ = 0;
-  std::vector<Tensor> keys_, values_;  // a layer each: [batch, capacity, kv_heads, head_dim]
+  std::vector<Tensor> keys_, values_;  // a layer each: [batch, capacity, heads, width]; no values when latent
 };
 
 }  // namespace suiren::infer

@@ -1,79 +1,61 @@
 #include "suiren/models/transformer.h"
 
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "suiren/base/file.h"
+#include "suiren/models/families/families.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
-#include "suiren/ops/attention/attention.h"
 #include "suiren/ops/cross_entropy/cross_entropy.h"
 #include "suiren/ops/matmul/matmul.h"
-#include "suiren/ops/rope/rope.h"
-#include "suiren/ops/swiglu/swiglu.h"
+#include "suiren/ops/unary/unary.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren::models {
 
-Block::Block(const TransformerConfig& c, const nn::Placement& at)
-    : heads_(c.num_attention_heads),
-      kv_heads_(c.num_key_value_heads),
-      head_dim_(c.head_dim),
-      input_norm_(c.hidden_size, c.rms_norm_eps, at),
-      post_norm_(c.hidden_size, c.rms_norm_eps, at),
-      q_(c.hidden_size, heads_ * head_dim_, c.attention_bias, at),
-      k_(c.hidden_size, kv_heads_ * head_dim_, c.attention_bias, at),
-      v_(c.hidden_size, kv_heads_ * head_dim_, c.attention_bias, at),
-      o_(heads_ * head_dim_, c.hidden_size, c.attention_bias, at),
-      gate_(c.hidden_size, c.intermediate_size, c.mlp_bias, at),
-      up_(c.hidden_size, c.intermediate_size, c.mlp_bias, at),
-      down_(c.intermediate_size, c.hidden_size, c.mlp_bias, at) {
-  add_child("self_attn.q_proj", q_);
-  add_child("self_attn.k_proj", k_);
-  add_child("self_attn.v_proj", v_);
-  add_child("self_attn.o_proj", o_);
-  if (c.qk_norm()) {
-    add_child("self_attn.q_norm", q_norm_.emplace(head_dim_, c.rms_norm_eps, at));
-    add_child("self_attn.k_norm", k_norm_.emplace(head_dim_, c.rms_norm_eps, at));
-  }
-  add_child("mlp.gate_proj", gate_);
-  add_child("mlp.up_proj", up_);
-  add_child("mlp.down_proj", down_);
-  add_child("input_layernorm", input_norm_);
-  add_child("post_attention_layernorm", post_norm_);
+Block::Block(const TransformerConfig& c, int64_t layer, const nn::Placement& at)
+    : multiplier_(c.branch_multiplier()) {
+  if (c.latent.kv_rank)
+    add_child("self_attn", latent_.emplace(c, layer, at));
+  else
+    add_child("self_attn", attention_.emplace(c, layer, at));
+  if (c.sparse(layer))
+    add_child("mlp", experts_.emplace(c, at));
+  else
+    add_child("mlp", mlp_.emplace(c, c.intermediate_size, c.mlp_bias, at));
+  const auto norm = [&](const char* name, std::optional<Norm>& n) {
+    add_child(name, n.emplace(c, c.hidden_size, at));
+  };
+  const bool after = c.norm_placement != NormPlacement::kBefore;
+  if (c.norm_placement != NormPlacement::kAfter) norm("input_layernorm", before_attention_);
+  if (after) norm("post_attention_layernorm", after_attention_);
+  if (c.norm_placement == NormPlacement::kBefore) norm("post_attention_layernorm", before_mlp_);
+  if (c.norm_placement == NormPlacement::kAround) norm("pre_feedforward_layernorm", before_mlp_);
+  if (after) norm("post_feedforward_layernorm", after_mlp_);
 }
 
-Tensor Block::attend(const Tensor& x, const RopeTables::Slice& tables, int64_t layer, KvStore* store) const {
-  const int64_t b = x.dim(0), t = x.dim(1);
-  Tensor q = reshape(q_(x), {b, t, heads_, head_dim_});
-  Tensor k = reshape(k_(x), {b, t, kv_heads_, head_dim_});
-  Tensor v = reshape(v_(x), {b, t, kv_heads_, head_dim_});
-  if (q_norm_) q = (*q_norm_)(q), k = (*k_norm_)(k);
-  q = rope(q, tables.cos, tables.sin);
-  k = rope(k, tables.cos, tables.sin);
-  if (store) std::tie(k, v) = store->append(layer, k, v);
-  const double scale = 1 / std::sqrt(static_cast<double>(head_dim_));
-  const Tensor out = scaled_dot_product_attention(q, k, v, scale, true);  // [b, t, heads, head_dim]
-  return o_(reshape(out, {b, t, heads_ * head_dim_}));
-}
-
-Tensor Block::operator()(const Tensor& x, const RopeTables::Slice& tables, int64_t layer,
-                         KvStore* store) const {
-  const Tensor h = x + attend(input_norm_(x), tables, layer, store);
-  const Tensor n = post_norm_(h);
-  return h + down_(swiglu(gate_(n), up_(n)));
+Tensor Block::operator()(const Tensor& x, const RopeTables::Slice* rope, KvStore* store) const {
+  const auto normed = [](const std::optional<Norm>& norm, const Tensor& y) { return norm ? (*norm)(y) : y; };
+  const auto add = [&](const Tensor& to, const Tensor& branch) {
+    return multiplier_ == 1 ? to + branch : to + branch * multiplier_;
+  };
+  const Tensor n = normed(before_attention_, x);
+  const Tensor attended = latent_ ? (*latent_)(n, *rope, store) : (*attention_)(n, rope, store);
+  const Tensor h = add(x, normed(after_attention_, attended));
+  const Tensor m = normed(before_mlp_, h);
+  return add(h, normed(after_mlp_, experts_ ? (*experts_)(m) : (*mlp_)(m)));
 }
 
 Transformer::Transformer(const TransformerConfig& c, NoInit, const nn::Placement& at)
-    : config_(c),
-      at_(at),
-      rope_(c.head_dim, c.rope_theta, c.max_position_embeddings, at.device, at.dtype),
-      embed_(c.vocab_size, c.hidden_size, at),
-      norm_(c.hidden_size, c.rms_norm_eps, at) {
+    : config_(c), at_(at), embed_(c.vocab_size, c.hidden_size, at), norm_(c, c.hidden_size, at) {
+  set_context(c.max_position_embeddings);
   add_child("model.embed_tokens", embed_);
+  if (c.learned_positions)
+    add_child("model.embed_positions",
+              embed_positions_.emplace(c.max_position_embeddings, c.hidden_size, at));
   for (int64_t i = 0; i < c.num_hidden_layers; ++i) {
-    blocks_.push_back(std::make_unique<Block>(c, at));
+    blocks_.push_back(std::make_unique<Block>(c, i, at));
     add_child(fmt::format("model.layers.{}", i), *blocks_.back());
   }
   add_child("model.norm", norm_);
@@ -110,6 +92,22 @@ std::unique_ptr<Transformer> Transformer::load(const std::string& folder, const 
   return model;
 }
 
+void Transformer::set_context(int64_t context) {
+  const TransformerConfig& c = config_;
+  SR_CHECK(context >= 1, "the context is {} positions, expected at least 1", context);
+  positions_ = c.max_position_embeddings;
+  if (c.rope.type == "dynamic") positions_ = std::max(positions_, context);
+  context = std::min(context, positions_);
+  if (c.learned_positions) return;
+  const auto tables = [&](const RopeConfig& rope) {
+    const int64_t dim = c.latent.kv_rank ? c.latent.rope_head_dim : c.head_dim;
+    return std::make_unique<RopeTables>(rope_frequencies(rope, dim, c.max_position_embeddings, context),
+                                        positions_, at_.device, at_.dtype);
+  };
+  rope_ = tables(c.rope);
+  if (c.windowed_rope) windowed_rope_ = tables(*c.windowed_rope);
+}
+
 std::unique_ptr<Transformer> Transformer::placed(const nn::Placement& at) const {
   std::unique_ptr<Transformer> model(new Transformer(config_, NoInit{}, at));
   model->copy_from(*this);
@@ -133,18 +131,28 @@ Tensor Transformer::hidden(const Tensor& ids, KvStore* store) const {
   SR_CHECK_AS(kShape, ids.rank() == 2, "the model's ids have shape {}, expected [batch, positions]",
               ids.shape());
   const int64_t past = store ? store->length() : 0, count = ids.dim(1);
-  SR_CHECK(past + count <= config_.max_position_embeddings,
-           "{} tokens exceed the model's {} positions; shorten the text", past + count,
-           config_.max_position_embeddings);
-  const RopeTables::Slice tables = rope_.at(past, count);
+  SR_CHECK(past + count <= positions_, "{} tokens exceed the model's {} positions; shorten the text",
+           past + count, positions_);
+  RopeTables::Slice full, windowed;
+  if (rope_) full = windowed = rope_->at(past, count);
+  if (windowed_rope_) windowed = windowed_rope_->at(past, count);
   Tensor x = embed_(ids);
-  for (size_t i = 0; i < blocks_.size(); ++i) x = (*blocks_[i])(x, tables, static_cast<int64_t>(i), store);
+  if (config_.embedding_multiplier != 1) x = x * config_.embedding_multiplier;
+  if (embed_positions_) x = x + slice(embed_positions_->weight, 0, past, past + count);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const auto layer = static_cast<int64_t>(i);
+    const RopeTables::Slice* rope = config_.windowed(layer) ? &windowed : &full;
+    x = (*blocks_[i])(x, config_.rotary(layer) ? rope : nullptr, store);
+  }
   if (store) store->advance(count);
   return norm_(x);
 }
 
 Tensor Transformer::head(const Tensor& hidden) const {
-  return head_ ? (*head_)(hidden) : linear(hidden, embed_.weight);
+  const double divisor = config_.logit_divisor(), cap = config_.logit_softcap;
+  const Tensor x = divisor == 1 ? hidden : hidden / divisor;
+  const Tensor y = head_ ? (*head_)(x) : linear(x, embed_.weight);
+  return cap == 0 ? y : tanh(y / cap) * cap;
 }
 
 Tensor Transformer::token_losses(const Tensor& ids, const Tensor& targets) const {
@@ -153,9 +161,26 @@ Tensor Transformer::token_losses(const Tensor& ids, const Tensor& targets) const
   return cross_entropy(reshape(logits(ids), {-1, config_.vocab_size}), reshape(targets, {-1}));
 }
 
-// A tied head that was stored all the same, and buffers that older files carry.
+nn::Stored Transformer::stored(const std::string& name, const Shape& shape) const {
+  const Family& row = family(config_.model_type, "model");
+  return row.stored ? row.stored(config_, name, shape) : nn::Stored{name, shape};
+}
+
+std::string Transformer::published(const std::string& name) const {
+  const Family& row = family(config_.model_type, "model");
+  return row.published ? row.published(name) : name;
+}
+
+// A tied head that was stored all the same, buffers that older files carry, and layers that predict further
+// tokens, which follow the others.
 bool Transformer::ignores(const std::string& name) const {
-  return (config_.tie_word_embeddings && name == "lm_head.weight") || name.ends_with("rotary_emb.inv_freq");
+  if (config_.tie_word_embeddings && name == "lm_head.weight") return true;
+  for (const char* buffer : {"rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"})
+    if (name.ends_with(buffer)) return true;
+  const int64_t layers = config_.num_hidden_layers;
+  for (int64_t i = layers; i < layers + config_.skipped_predict_layers; ++i)
+    if (name.starts_with(fmt::format("model.layers.{}.", i))) return true;
+  return false;
 }
 
 }  // namespace suiren::models

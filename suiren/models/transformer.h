@@ -1,6 +1,6 @@
 #pragma once
-// The Llama family: RMSNorm, rotary positions, grouped-query attention, SwiGLU (Touvron et al. 2023), with
-// q/k norm as in Qwen3. One model may be read from several threads.
+// A decoder of text from its description (config.h): embedding, layers of attention and MLP or experts, a
+// head. One model may be read from several threads.
 
 #include <memory>
 #include <optional>
@@ -8,26 +8,32 @@
 #include <string>
 #include <vector>
 
+#include "suiren/models/attention.h"
 #include "suiren/models/config.h"
 #include "suiren/models/kv_store.h"
+#include "suiren/models/latent_attention.h"
+#include "suiren/models/mlp.h"
+#include "suiren/models/moe.h"
 #include "suiren/models/rope_tables.h"
 #include "suiren/nn/layers.h"
 
 namespace suiren::models {
 
-/// x + attention(norm(x)), then x + mlp(norm(x)). Names as in Hugging Face's files.
+/// x + attention(x), then x + mlp(x), with norms before the branches, after them, or both. Names as in
+/// Hugging Face's files for Llama, and for OLMo 2 and Gemma 2 where norms stand elsewhere.
 class Block : public nn::Module {
  public:
-  Block(const TransformerConfig& config, const nn::Placement& at);
-  /// x [B, T, hidden], cos and sin [T, head_dim / 2] of its positions -> [B, T, hidden].
-  Tensor operator()(const Tensor& x, const RopeTables::Slice& rope, int64_t layer, KvStore* store) const;
+  Block(const TransformerConfig& config, int64_t layer, const nn::Placement& at);
+  /// x [B, T, hidden] -> [B, T, hidden]; `rope` holds the positions of x, or is null where none turn.
+  Tensor operator()(const Tensor& x, const RopeTables::Slice* rope, KvStore* store) const;
 
  private:
-  Tensor attend(const Tensor& x, const RopeTables::Slice& rope, int64_t layer, KvStore* store) const;
-  int64_t heads_, kv_heads_, head_dim_;
-  nn::RmsNorm input_norm_, post_norm_;
-  nn::Linear q_, k_, v_, o_, gate_, up_, down_;
-  std::optional<nn::RmsNorm> q_norm_, k_norm_;
+  std::optional<Attention> attention_;
+  std::optional<LatentAttention> latent_;
+  std::optional<Mlp> mlp_;
+  std::optional<Moe> experts_;
+  std::optional<Norm> before_attention_, after_attention_, before_mlp_, after_mlp_;
+  double multiplier_;  // of both branches
 };
 
 class Transformer : public nn::Module {
@@ -36,12 +42,19 @@ class Transformer : public nn::Module {
   Transformer(const TransformerConfig& config, uint64_t seed, const nn::Placement& at = {});
   /// Reads FOLDER/config.json and model.safetensors (or the shards of model.safetensors.index.json).
   static std::unique_ptr<Transformer> load(const std::string& folder, const nn::Placement& at = {});
-  /// Writes config.json and model.safetensors.
+  /// Writes config.json and model.safetensors, which transformers loads unchanged.
   void save(const std::string& folder) const;
 
   const TransformerConfig& config() const { return config_; }
   const Device& device() const { return at_.device; }
   DType dtype() const { return at_.dtype; }
+
+  /// The longest text that is meant, for rotary scalings that depend on length (dynamic, longrope); without
+  /// it max_position_embeddings, which is also the most but with dynamic scaling. To be set before the model
+  /// is read from several threads, and before a cache is filled: it holds keys of one setting.
+  void set_context(int64_t positions);
+  /// The positions there are: max_position_embeddings, or a longer context with dynamic scaling.
+  int64_t positions() const { return positions_; }
 
   /// Checked ids as a tensor [1, ids.size()]; Error{kInvalid} names an id beyond the vocabulary.
   Tensor ids(std::span<const int64_t> ids) const;
@@ -59,16 +72,20 @@ class Transformer : public nn::Module {
 
  protected:
   bool ignores(const std::string& name) const override;
+  nn::Stored stored(const std::string& name, const Shape& shape) const override;
+  std::string published(const std::string& name) const override;
 
  private:
   struct NoInit {};
   Transformer(const TransformerConfig& config, NoInit, const nn::Placement& at);
   TransformerConfig config_;
   nn::Placement at_;
-  RopeTables rope_;
+  int64_t positions_;
+  std::unique_ptr<RopeTables> rope_, windowed_rope_;  // none with learned positions, or one for all layers
   nn::Embedding embed_;
+  std::optional<nn::Embedding> embed_positions_;
   std::vector<std::unique_ptr<Block>> blocks_;
-  nn::RmsNorm norm_;
+  Norm norm_;
   std::optional<nn::Linear> head_;  // none: tied to the embedding
 };
 

@@ -31,26 +31,49 @@ std::string list(const std::vector<std::string>& names) {
   return text;
 }
 
-// Row-major elements of one floating dtype as another.
-std::vector<uint8_t> converted(const io::TensorEntry& entry, DType to) {
+// Calls f(place in the parameter, place in the stored tensor) for each element of a parameter.
+template <class F>
+void for_each_stored(const Shape& shape, const Stored& at, F&& f) {
+  Dims strides = at.strides;
+  if (strides.empty()) strides = {1};  // one row of all elements
+  const int64_t inner = at.strides.empty() ? shape.numel() : shape.rank() ? shape.dim(-1) : 1;
+  const int64_t rows = inner ? shape.numel() / inner : 0;
+  SR_CHECK_AS(kInternal, at.strides.empty() || at.strides.rank() == shape.rank(), "{}: strides of rank {}",
+              at.name, at.strides.rank());
+  const int64_t row = strides.rank() > 1 ? strides[0] : 0, step = strides[strides.rank() - 1];
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < inner; ++j) f(i * inner + j, at.offset + i * row + j * step);
+}
+
+// The elements of a parameter in a file's tensor, row-major, in dtype `to`.
+std::vector<uint8_t> taken(const io::TensorEntry& entry, const Shape& shape, const Stored& at, DType to) {
   std::vector<uint8_t> out;
   visit_dtype(entry.dtype, [&]<class From>() {
-    const size_t n = entry.bytes.size() / sizeof(From);
     visit_dtype(to, [&]<class To>() {
-      out.resize(n * sizeof(To));
-      for (size_t i = 0; i < n; ++i) {
+      out.resize(static_cast<size_t>(shape.numel()) * sizeof(To));
+      for_each_stored(shape, at, [&](int64_t i, int64_t from_index) {
         From from;  // the file's bytes need not be aligned
-        std::memcpy(&from, entry.bytes.data() + i * sizeof(From), sizeof(From));
+        std::memcpy(&from, entry.bytes.data() + static_cast<size_t>(from_index) * sizeof(From), sizeof(From));
         To value;
-        if constexpr (std::is_same_v<To, double> && std::is_same_v<From, double>)
+        if constexpr (std::is_same_v<To, From>)
           value = from;
         else
           value = static_cast<To>(static_cast<float>(from));
-        std::memcpy(out.data() + i * sizeof(To), &value, sizeof(To));
-      }
+        std::memcpy(out.data() + static_cast<size_t>(i) * sizeof(To), &value, sizeof(To));
+      });
     });
   });
   return out;
+}
+
+// A parameter's elements put into the tensor of a file that it shares.
+void put(const Tensor& parameter, const Stored& at, std::vector<uint8_t>& bytes) {
+  const auto size = static_cast<size_t>(parameter.dtype().size());
+  const std::vector<uint8_t> from = parameter.to_bytes();
+  for_each_stored(parameter.shape(), at, [&](int64_t i, int64_t to) {
+    std::memcpy(bytes.data() + static_cast<size_t>(to) * size, from.data() + static_cast<size_t>(i) * size,
+                size);
+  });
 }
 
 // Straight into the parameter's memory, which is row-major from its start: no op that a chip might lack.
@@ -106,6 +129,8 @@ void Module::add_buffer(const std::string& name, Tensor& slot, const Shape& shap
 void Module::add_child(const std::string& name, Module& child) { children_.emplace_back(name, &child); }
 
 bool Module::ignores(const std::string&) const { return false; }
+Stored Module::stored(const std::string& name, const Shape& shape) const { return {name, shape}; }
+std::string Module::published(const std::string& name) const { return name; }
 
 std::vector<Module::Slot> Module::slots() const {
   std::vector<Slot> all = own_;
@@ -153,7 +178,27 @@ void Module::initialize(uint64_t seed) { fill(seed, 1, true); }
 
 void Module::save(const std::string& path, const std::map<std::string, std::string>& metadata) const {
   io::TensorEntries entries;
-  for (const Slot& s : slots()) entries.add(s.name, *s.tensor);
+  std::vector<std::string> order;  // of the shared tensors, by their first parameter
+  std::map<std::string, std::vector<std::pair<Stored, Tensor>>> shared;
+  for (const Slot& s : slots()) {
+    const Stored at = stored(s.name, s.tensor->shape());
+    if (at.strides.empty()) {
+      entries.add(at.name, *s.tensor);
+      continue;
+    }
+    auto& parts = shared[at.name];
+    if (parts.empty()) order.push_back(at.name);
+    parts.emplace_back(at, *s.tensor);
+  }
+  std::vector<Tensor> whole;  // outlive the entries
+  for (const std::string& name : order) {
+    const auto& parts = shared[name];
+    const auto& [at, first] = parts[0];
+    std::vector<uint8_t> bytes(static_cast<size_t>(at.shape.numel() * first.dtype().size()));
+    for (const auto& [place, parameter] : parts) put(parameter, place, bytes);
+    whole.push_back(Tensor::from_bytes(bytes, at.shape, first.dtype()));
+    entries.add(name, whole.back());
+  }
   io::write_safetensors(path, entries.list(), metadata);
 }
 
@@ -178,20 +223,21 @@ void Module::load_files(const std::vector<std::string>& paths) {
   std::vector<std::string> missing, unexpected, wrong;
   for (const io::SafeTensors& file : files)
     for (const io::TensorEntry& e : file.entries())
-      SR_CHECK(found.emplace(e.name, &e).second, "{}: tensor {} stands in another shard too", file.path(),
-               e.name);
+      SR_CHECK(found.emplace(published(e.name), &e).second, "{}: tensor {} stands in another shard too",
+               file.path(), e.name);
 
   const std::vector<Slot> all = slots();
   std::set<std::string> wanted;
   for (const Slot& s : all) {
-    wanted.insert(s.name);
-    const auto e = found.find(s.name);
+    const Stored at = stored(s.name, s.tensor->shape());
+    if (!wanted.insert(at.name).second) continue;  // shared with a parameter before
+    const auto e = found.find(at.name);
     if (e == found.end()) {
-      missing.push_back(s.name);
-    } else if (const Shape shape(e->second->shape); !(shape == s.tensor->shape())) {
-      wrong.push_back(fmt::format("{} has shape {}, expected {}", s.name, shape, s.tensor->shape()));
+      missing.push_back(at.name);
+    } else if (const Shape shape(e->second->shape); !(shape == at.shape)) {
+      wrong.push_back(fmt::format("{} has shape {}, expected {}", at.name, shape, at.shape));
     } else if (!e->second->dtype.is_floating()) {
-      wrong.push_back(fmt::format("{} is {}, expected a floating type", s.name, e->second->dtype));
+      wrong.push_back(fmt::format("{} is {}, expected a floating type", at.name, e->second->dtype));
     }
   }
   for (const auto& [name, entry] : found)
@@ -203,11 +249,12 @@ void Module::load_files(const std::vector<std::string>& paths) {
   SR_CHECK(problems.empty(), "{} does not fit the model: {}", paths[0], problems);
 
   for (const Slot& s : all) {
-    const io::TensorEntry& e = *found[s.name];
-    if (e.dtype == s.tensor->dtype())
+    const Stored at = stored(s.name, s.tensor->shape());
+    const io::TensorEntry& e = *found[at.name];
+    if (e.dtype == s.tensor->dtype() && at.strides.empty())
       write(*s.tensor, e.bytes);
     else
-      write(*s.tensor, converted(e, s.tensor->dtype()));
+      write(*s.tensor, taken(e, s.tensor->shape(), at, s.tensor->dtype()));
   }
 }
 

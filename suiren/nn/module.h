@@ -27,6 +27,16 @@ struct Placement {
   DType dtype = kF32;
 };
 
+/// Where a parameter's elements lie in the files of a model: in a tensor `name` of `shape`, the element
+/// [i, j] of the parameter at offset + i strides[0] + j strides[1]. Without strides the tensor is the
+/// parameter's own.
+struct Stored {
+  std::string name;
+  Shape shape;
+  int64_t offset = 0;
+  Dims strides = {};
+};
+
 class Module {
  public:
   Module() = default;
@@ -78,6 +88,11 @@ class Module {
   void add_child(const std::string& name, Module& child);
   /// A tensor that files may hold and this module does not need.
   virtual bool ignores(const std::string& name) const;
+  /// Where files hold a parameter or buffer of this tree; by default under its own name. Parameters that
+  /// share a tensor fill it together.
+  virtual Stored stored(const std::string& name, const Shape& shape) const;
+  /// The name that stored() would give to a file's tensor that other publishers call `name`.
+  virtual std::string published(const std::string& name) const;
 
  private:
   struct Slot {

@@ -19,7 +19,7 @@ double score(const models::Transformer& model, std::span<const int32_t> window) 
 }
 
 void check_length(const models::Transformer& model, int64_t length) {
-  const int64_t positions = model.config().max_position_embeddings;
+  const int64_t positions = model.positions();
   SR_CHECK(length >= 1 && length <= positions,
            "sequence length {} is out of range; the model has {} positions", length, positions);
 }

@@ -13,11 +13,12 @@ namespace suiren::train {
 MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimizer_states,
                        int64_t together) {
   const int64_t f32 = 4, n = c.parameter_count();
-  const int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
+  // Latent attention works on the vectors that it caches.
+  const int64_t width = c.cache_width(), q = c.num_attention_heads * width, kv = c.cache_heads() * width;
   // Kept for the backward pass in each layer: two residual sums, two normed inputs, q k v before and after
   // rotation, the attention's result, gate, up and their product. The backward pass holds about one layer's
   // worth more.
-  const int64_t layer = 4 * c.hidden_size + 3 * q + 3 * kv + 3 * c.intermediate_size;
+  const int64_t layer = 4 * c.hidden_size + 3 * q + 3 * kv + 3 * c.active_intermediate_size();
   MemoryPlan p;
   p.weights = n * f32;
   p.gradients = (together > 1 ? 1 + together : 1) * n * f32;  // the sums, and those of sequences side by side
@@ -39,7 +40,7 @@ int64_t sequences_together(const models::TransformerConfig& c, int64_t T, int op
 }
 
 double training_flops_per_token(const models::TransformerConfig& c, int64_t T) {
-  return 6.0 * static_cast<double>(c.parameter_count()) +
+  return 6.0 * static_cast<double>(c.active_parameter_count()) +
          6.0 * static_cast<double>(c.num_hidden_layers * T * c.hidden_size);
 }
 

@@ -24,8 +24,8 @@ MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t sequence_leng
 int64_t sequences_together(const models::TransformerConfig& c, int64_t sequence_length, int optimizer_states,
                            int64_t sequences);
 
-/// Floating-point operations to train on one token: 6 parameters + 6 layers length hidden (causal attention
-/// counted once).
+/// Floating-point operations to train on one token: 6 parameters (of experts those that a token takes) + 6
+/// layers length hidden (causal attention counted once).
 double training_flops_per_token(const models::TransformerConfig& c, int64_t sequence_length);
 
 /// Throws Error{kInvalid} with both numbers when the plan exceeds the memory that is left (cgroup too).

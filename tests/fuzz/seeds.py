@@ -116,8 +116,8 @@ def make_tensors():
 def make_json():
     seed("json", "values", '{"a":[1,-2.5e3,true,false,null,"\\u00e9\\n\\ud83d\\ude00"],"b":{"":18446744073709551615}}')
     seed("json", "deep", "[" * 63 + "]" * 63)
-    for family in ("llama", "qwen3"):
-        seed("model_config", family, (GOLDEN / f"families/{family}/config.json").read_text())
+    for config in sorted(GOLDEN.glob("families/*/config.json")):
+        seed("model_config", config.parent.name, config.read_text())
     seed("model_config", "small", compact({"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
                                            "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
                                            "eos_token_id": [1, 2], "layer_types": ["full_attention"]}))

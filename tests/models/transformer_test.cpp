@@ -14,25 +14,10 @@ namespace {
 
 using infer::KvCache;
 
-TEST(Transformer, LogitsAreTransformers) {
-  for (const std::string family : {"llama", "qwen3"}) {
-    const auto model = Transformer::load(kFamilies + family);
-    const auto prompt =
-        golden("families/" + family + "/reference.json")["prompt"].get<std::vector<int64_t>>();
-    const std::vector<double> want = io::Npy::open(kFamilies + family + "/logits.npy").to_doubles();
-    const NoGrad off;
-    const std::vector<float> got = model->logits(model->ids(prompt)).to_vector<float>();
-    ASSERT_EQ(got.size(), want.size());
-    double worst = 0;
-    for (size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(got[i] - want[i]));
-    EXPECT_LT(worst, 1e-4) << family;
-    RecordProperty(family, fmt::format("{:.2e}", worst));
-    fmt::print("{}: largest difference of a logit {:.2e}\n", family, worst);
-  }
-}
-
 TEST(RopeTables, GrowWithThePositionsAskedFor) {
-  const RopeTables tables(4, 100, 8192, Device(), kF64);
+  RopeConfig rope;
+  rope.theta = 100;
+  const RopeTables tables(rope_frequencies(rope, 4, 8192, 8192), 8192, Device(), kF64);
   for (const int64_t first : {0, 1000, 3}) {
     const auto [cos, sin] = tables.at(first, 2);
     ASSERT_EQ(cos.shape(), (Shape{2, 2}));
@@ -49,7 +34,7 @@ TEST(Transformer, ParametersHaveHuggingFaceNamesAndCounts) {
   for (const bool tied : {false, true}) {
     TransformerConfig c = small_config();
     c.tie_word_embeddings = tied;
-    c.attention_bias = c.mlp_bias = true;
+    c.attention_bias = c.attention_out_bias = c.mlp_bias = true;
     const Transformer model(c, 1);
     std::vector<std::string> names;
     for (const auto& [name, tensor] : model.named_parameters()) names.push_back(name);
@@ -61,6 +46,7 @@ TEST(Transformer, ParametersHaveHuggingFaceNamesAndCounts) {
   }
   TransformerConfig q = small_config();
   q.model_type = "qwen3";
+  q.qk_norm = QkNorm::kHead;
   EXPECT_EQ(Transformer(q, 1).parameter_count(), q.parameter_count());
 }
 
@@ -172,7 +158,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, BatchGradients, testing::Bool());
 TEST(Transformer, GradientsAreCentralDifferences) {
   TransformerConfig c = small_config();
   c.model_type = "qwen3";
-  c.attention_bias = true;
+  c.qk_norm = QkNorm::kHead;
+  c.attention_bias = c.attention_out_bias = true;
   c.tie_word_embeddings = true;
   Transformer model(c, 5, {Device(), kF64});
   const auto ids = some_ids(7, 97), targets = some_ids(7, 97, 1);
@@ -196,20 +183,6 @@ TEST(Transformer, GradientsAreCentralDifferences) {
       EXPECT_NEAR(g[i], (up - down) / (2 * h), 1e-6 * std::max(1.0, std::abs(g[i])))
           << named[p].first << "[" << i << "]";
     }
-  }
-}
-
-TEST(Transformer, SavesWhatItLoads) {
-  const Folder folder("transformer");
-  const auto model = Transformer::load(kFamilies + "qwen3");
-  model->save(folder.path());
-  const auto again = Transformer::load(folder.path());
-  EXPECT_EQ(again->config(), model->config());
-  const auto a = model->named_parameters(), b = again->named_parameters();
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    EXPECT_EQ(a[i].first, b[i].first);
-    EXPECT_EQ(a[i].second->to_bytes(), b[i].second->to_bytes());
   }
 }
 
