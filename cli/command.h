@@ -32,6 +32,7 @@ void add_quickstart(CLI::App& app, Globals& g);
 void add_compare(CLI::App& app, Globals& g);
 void add_conform(CLI::App& app, Globals& g);
 void add_bench(CLI::App& app, Globals& g);
+void add_inspect(CLI::App& app, Globals& g);
 void add_completion(CLI::App& app, Globals& g);
 
 /// A subcommand with its examples under the help text.
