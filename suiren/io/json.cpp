@@ -1,7 +1,10 @@
 #include "suiren/io/json.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <type_traits>
+#include <utility>
 
 #include "suiren/base/error.h"
 #include "suiren/base/file.h"
@@ -30,14 +33,19 @@ struct Cursor {
 };
 
 /// Builds the value from parser events, with a cap on depth: the parser itself does not recurse.
-class Builder : public nlohmann::json_sax<Json> {
+template <class J>
+class Builder : public nlohmann::json_sax<J> {
+  using Base = nlohmann::json_sax<J>;
+  using typename Base::binary_t, typename Base::number_float_t, typename Base::number_integer_t,
+      typename Base::number_unsigned_t, typename Base::string_t;
+
  public:
   Builder(std::string_view text, const std::string& name, DuplicateKeys duplicates, int64_t first_line)
       : text_(text), name_(name), duplicates_(duplicates), first_line_(first_line), furthest_(text.data()) {}
 
-  Json parse() {
+  J parse() {
     const char* begin = text_.data();
-    Json::sax_parse(Cursor{begin, &furthest_}, Cursor{begin + text_.size(), &furthest_}, this);
+    J::sax_parse(Cursor{begin, &furthest_}, Cursor{begin + text_.size(), &furthest_}, this);
     return std::move(root_);
   }
 
@@ -48,12 +56,12 @@ class Builder : public nlohmann::json_sax<Json> {
   bool number_float(number_float_t x, const string_t&) override { return put(x); }
   bool string(string_t& x) override { return put(std::move(x)); }
   bool binary(binary_t&) override { return false; }
-  bool start_object(size_t) override { return open(Json::object()); }
-  bool start_array(size_t) override { return open(Json::array()); }
+  bool start_object(size_t) override { return open(J::object()); }
+  bool start_array(size_t) override { return open(J::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& key) override {
-    const auto [slot, fresh] = stack_.back()->get_ref<Json::object_t&>().emplace(std::move(key), nullptr);
+    const auto [slot, fresh] = insert_key(std::move(key));
     if (!fresh && duplicates_ == DuplicateKeys::kRefuse)
       refuse(fmt::format("key '{}' stands twice", slot->first));
     slot_ = &slot->second;
@@ -77,10 +85,22 @@ class Builder : public nlohmann::json_sax<Json> {
   [[noreturn]] void refuse(const std::string& why) const {
     fail(ErrorCode::kInvalid, "{}: {}", place(static_cast<size_t>(furthest_ - text_.data())), why);
   }
+  /// The member of a key, and whether it is new. An ordered object is a vector that would search itself for
+  /// each.
+  auto insert_key(string_t&& key) {
+    auto& members = stack_.back().value->template get_ref<typename J::object_t&>();
+    if constexpr (std::is_same_v<J, Json>) {
+      return members.emplace(std::move(key), nullptr);
+    } else {
+      const auto [known, fresh] = stack_.back().keys.emplace(key, members.size());
+      if (fresh) members.push_back({std::move(key), nullptr});
+      return std::pair(members.begin() + static_cast<ptrdiff_t>(known->second), fresh);
+    }
+  }
   template <class T>
-  Json* insert(T&& value) {
+  J* insert(T&& value) {
     if (stack_.empty()) return &(root_ = std::forward<T>(value));
-    if (stack_.back()->is_array()) return &stack_.back()->emplace_back(std::forward<T>(value));
+    if (stack_.back().value->is_array()) return &stack_.back().value->emplace_back(std::forward<T>(value));
     return &(*slot_ = std::forward<T>(value));
   }
   template <class T>
@@ -88,9 +108,9 @@ class Builder : public nlohmann::json_sax<Json> {
     insert(std::forward<T>(value));
     return true;
   }
-  bool open(Json&& container) {
+  bool open(J&& container) {
     if (stack_.size() == kMaxDepth) refuse(fmt::format("nested deeper than {} levels", kMaxDepth));
-    stack_.push_back(insert(std::move(container)));
+    stack_.push_back({insert(std::move(container)), {}});
     return true;
   }
   bool close() {
@@ -103,9 +123,13 @@ class Builder : public nlohmann::json_sax<Json> {
   DuplicateKeys duplicates_;
   int64_t first_line_;
   const char* furthest_;
-  Json root_;
-  std::vector<Json*> stack_;
-  Json* slot_ = nullptr;
+  struct Open {
+    J* value;
+    std::map<std::string, size_t> keys;  ///< of an ordered object: where they stand
+  };
+  J root_;
+  std::vector<Open> stack_;
+  J* slot_ = nullptr;
 };
 
 [[noreturn]] void wrong_type(const Json& value, const std::string& key, const std::string& name,
@@ -135,7 +159,12 @@ std::vector<int64_t> ints_from(int64_t least, const Json& object, const std::str
 
 Json parse_json(std::string_view text, const std::string& name, DuplicateKeys duplicates,
                 int64_t first_line) {
-  return Builder(text, name, duplicates, first_line).parse();
+  return Builder<Json>(text, name, duplicates, first_line).parse();
+}
+
+OrderedJson parse_ordered_json(std::string_view text, const std::string& name, DuplicateKeys duplicates,
+                               int64_t first_line) {
+  return Builder<OrderedJson>(text, name, duplicates, first_line).parse();
 }
 
 Json read_json(const std::string& path) { return parse_json(read_file(path), path); }

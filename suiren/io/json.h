@@ -10,7 +10,9 @@
 
 namespace suiren::io {
 
-using Json = nlohmann::json;
+using Json = nlohmann::json;  ///< its objects sort their keys
+/// Its objects keep their keys in the order of the text, for what shows them to a person or a model.
+using OrderedJson = nlohmann::ordered_json;
 
 /// What two equal keys in one object mean. Files that suiren acts on refuse them; people's own data may have
 /// them.
@@ -21,6 +23,8 @@ enum class DuplicateKeys { kRefuse, kLastWins };
 /// `first_line` is the line of the file on which `text` begins.
 Json parse_json(std::string_view text, const std::string& name,
                 DuplicateKeys duplicates = DuplicateKeys::kRefuse, int64_t first_line = 1);
+OrderedJson parse_ordered_json(std::string_view text, const std::string& name,
+                               DuplicateKeys duplicates = DuplicateKeys::kRefuse, int64_t first_line = 1);
 /// parse_json of a whole file.
 Json read_json(const std::string& path);
 /// Writes `value` and a newline, whole or not at all; `indent` < 0 puts it on one line.

@@ -179,6 +179,11 @@ def make_data():
     seed("utf8", "all", "a\u00e9\u7761\U0001f600".encode() + b"\xed\xa0\x80\xf4\x90\x80\x80\xc0\xaf\xe7\x9d")
 
 
+def make_templates():
+    for i, (template, _) in enumerate(json.loads((GOLDEN / "text/templates.json").read_text())["cases"]):
+        seed("chat_template", f"golden-{i:04}", template)
+
+
 def make_rest():
     seed("train_config", "full", """output: runs/a
 model: {model_type: llama, hidden_size: 8, vocab_size: "16", tie_word_embeddings: true}
@@ -204,7 +209,7 @@ eval: {every: 5, sequences: 4}
         seed("plugin", name, struct.pack("<HHI", size, 0, present) + b"npu")
 
 
-for make in (make_tensors, make_json, make_data, make_rest):
+for make in (make_tensors, make_json, make_data, make_templates, make_rest):
     make()
 for folder in sorted(p for p in OUT.iterdir() if p.is_dir()):
     text = b"\n".join(p.read_bytes() for p in folder.iterdir()).decode("utf-8", "replace")

@@ -73,6 +73,19 @@ TEST(Json, TypedMembersNameTheKeyAndTheValue) {
   EXPECT_EQ(what([&] { json_int(Json(3), "n", "c"); }), "c: expected a JSON object");
 }
 
+TEST(Json, OrderedObjectsKeepTheOrderOfTheText) {
+  const OrderedJson j = parse_ordered_json(R"({"z": 1, "a": {"y": [], "b": 2}, "m": null})", "t");
+  EXPECT_EQ(j.dump(), R"({"z":1,"a":{"y":[],"b":2},"m":null})");
+  EXPECT_EQ(parse_json(R"({"z": 1, "a": 2})", "t").dump(), R"({"a":2,"z":1})");
+  EXPECT_THROW(parse_ordered_json(R"({"a": 1, "b": 2, "a": 3})", "t"), Error);
+  EXPECT_EQ(parse_ordered_json(R"({"a": 1, "b": 2, "a": 3})", "t", DuplicateKeys::kLastWins).dump(),
+            R"({"a":3,"b":2})");
+  EXPECT_THROW(parse_ordered_json(std::string(65, '[') + std::string(65, ']'), "t"), Error);
+  std::string many = "{";
+  for (int i = 0; i < 100000; ++i) many += fmt::format("{}\"k{}\":0", i > 0 ? "," : "", i * 7919 % 100000);
+  EXPECT_EQ(parse_ordered_json(many + "}", "t").size(), 100000u) << "in seconds, not hours";
+}
+
 TEST(Json, RoundTripsThroughAFile) {
   const std::string path =
       std::filesystem::temp_directory_path() / fmt::format("suiren-json-{}.json", ::getpid());
