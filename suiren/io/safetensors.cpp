@@ -16,31 +16,68 @@ constexpr uint64_t kMaxHeader = 100'000'000;
 constexpr std::string_view kDTypeNames[DType::kCount] = {"F64", "F32", "BF16", "F16", "I8",
                                                          "U8",  "I16", "I32",  "I64", "BOOL"};
 
-DType parse_dtype(const std::string& text, const std::string& where) {
+constexpr std::pair<std::string_view, quant::BlockFormat> kFloat8Names[] = {
+    {"F8_E4M3", quant::BlockFormat::kF8_E4M3}, {"F8_E5M2", quant::BlockFormat::kF8_E5M2}};
+
+/// One header item: a tensor of a DType, or of 8-bit floats.
+struct Item {
+  std::string name;
+  std::optional<DType> dtype;
+  quant::BlockFormat float8;
+  std::vector<int64_t> shape;
+  std::span<const uint8_t> bytes;
+};
+
+void parse_dtype(const std::string& text, const std::string& where, Item& item) {
+  for (const auto& [name, format] : kFloat8Names)
+    if (text == name) item.float8 = format;
   const auto found = std::find(std::begin(kDTypeNames), std::end(kDTypeNames), text);
-  SR_CHECK_AS(kUnsupported, found != std::end(kDTypeNames),
-              "{}: dtype '{}' is not supported; convert it to one of F64 F32 F16 BF16 I8 U8 I16 I32 I64 BOOL",
-              where, text);
-  return DType(static_cast<DType::Id>(found - std::begin(kDTypeNames)));
+  if (found != std::end(kDTypeNames))
+    item.dtype = DType(static_cast<DType::Id>(found - std::begin(kDTypeNames)));
+  SR_CHECK_AS(
+      kUnsupported, item.dtype || item.float8 != quant::BlockFormat::kF32,
+      "{}: dtype '{}' is not supported; convert it to one of F64 F32 F16 BF16 F8_E4M3 F8_E5M2 I8 U8 I16 I32 "
+      "I64 BOOL",
+      where, text);
 }
 
-/// One header item, checked against the `data` region.
-TensorEntry parse_entry(const std::string& name, const Json& item, std::span<const uint8_t> data,
-                        const std::string& path) {
+/// Checked against the `data` region.
+Item parse_item(const std::string& name, const Json& json, std::span<const uint8_t> data,
+                const std::string& path) {
   const std::string where = fmt::format("{}: tensor '{}'", path, name);
-  SR_CHECK(item.is_object(), "{}: expected a JSON object", where);
-  TensorEntry entry{
-      name, parse_dtype(json_string(item, "dtype", where), where), json_sizes(item, "shape", where), {}};
-  const auto range = json_sizes(item, "data_offsets", where);
+  SR_CHECK(json.is_object(), "{}: expected a JSON object", where);
+  Item item{name, {}, {}, {}, {}};
+  parse_dtype(json_string(json, "dtype", where), where, item);
+  item.shape = json_sizes(json, "shape", where);
+  const auto range = json_sizes(json, "data_offsets", where);
   const auto available = static_cast<int64_t>(data.size());
   SR_CHECK(range.size() == 2 && range[0] <= range[1] && range[1] <= available,
            "{}: data_offsets [{}] do not lie in the {} bytes of data; the file is cut short or damaged",
            where, fmt::join(range, ", "), available);
-  const int64_t wanted = checked_mul(checked_numel(entry.shape, where), entry.dtype.size(), where);
+  const int64_t size = item.dtype ? item.dtype->size() : item.float8.block_bytes();
+  const int64_t wanted = checked_mul(checked_numel(item.shape, where), size, where);
   SR_CHECK(range[1] - range[0] == wanted, "{}: data_offsets span {} bytes, but {} [{}] takes {}", where,
-           range[1] - range[0], entry.dtype, fmt::join(entry.shape, ", "), wanted);
-  entry.bytes = data.subspan(static_cast<size_t>(range[0]), static_cast<size_t>(wanted));
-  return entry;
+           range[1] - range[0], item.dtype ? item.dtype->name() : item.float8.name(),
+           fmt::join(item.shape, ", "), wanted);
+  item.bytes = data.subspan(static_cast<size_t>(range[0]), static_cast<size_t>(wanted));
+  return item;
+}
+
+/// In file order; throws unless the items cover the data without holes or overlap.
+void check_layout(std::vector<Item>& items, std::span<const uint8_t> data, const std::string& path) {
+  std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+    return a.bytes.data() != b.bytes.data() ? a.bytes.data() < b.bytes.data()
+                                            : a.bytes.size() < b.bytes.size();
+  });
+  const uint8_t* end = data.data();
+  for (const Item& item : items) {
+    SR_CHECK(item.bytes.data() == end, "{}: tensor '{}' begins at byte {} of the data, expected {}: {}", path,
+             item.name, item.bytes.data() - data.data(), end - data.data(),
+             item.bytes.data() < end ? "an overlap" : "a hole");
+    end += item.bytes.size();
+  }
+  SR_CHECK(end == data.data() + data.size(), "{}: {} bytes after the last tensor belong to none", path,
+           data.data() + data.size() - end);
 }
 
 std::map<std::string, std::string> parse_metadata(const Json& item, const std::string& path) {
@@ -93,27 +130,23 @@ void SafeTensors::parse(std::span<const uint8_t> bytes) {
   const Json header = parse_json(header_text, path_ + " (header)");
   const auto data = reader.bytes(reader.remaining());
 
-  for (const auto& [name, item] : header.items()) {
+  std::vector<Item> items;
+  for (const auto& [name, json] : header.items()) {
     if (name == "__metadata__") {
-      metadata_ = parse_metadata(item, path_);
+      metadata_ = parse_metadata(json, path_);
     } else {
-      entries_.push_back(parse_entry(name, item, data, path_));
+      items.push_back(parse_item(name, json, data, path_));
     }
   }
-  std::stable_sort(entries_.begin(), entries_.end(), [](const TensorEntry& a, const TensorEntry& b) {
-    return a.bytes.data() != b.bytes.data() ? a.bytes.data() < b.bytes.data()
-                                            : a.bytes.size() < b.bytes.size();
-  });
-  const uint8_t* end = data.data();
-  for (const TensorEntry& entry : entries_) {
-    SR_CHECK(entry.bytes.data() == end, "{}: tensor '{}' begins at byte {} of the data, expected {}: {}",
-             path_, entry.name, entry.bytes.data() - data.data(), end - data.data(),
-             entry.bytes.data() < end ? "an overlap" : "a hole");
-    end += entry.bytes.size();
-    index_[entry.name] = static_cast<size_t>(&entry - entries_.data());
+  check_layout(items, data, path_);
+  for (Item& item : items) {
+    if (!item.dtype) {
+      float8_entries_.push_back({std::move(item.name), item.float8, std::move(item.shape), item.bytes});
+      continue;
+    }
+    index_[item.name] = entries_.size();
+    entries_.push_back({std::move(item.name), *item.dtype, std::move(item.shape), item.bytes});
   }
-  SR_CHECK(end == data.data() + data.size(), "{}: {} bytes after the last tensor belong to none", path_,
-           data.data() + data.size() - end);
 }
 
 std::vector<std::string> SafeTensors::names() const {
@@ -125,6 +158,9 @@ std::vector<std::string> SafeTensors::names() const {
 const TensorEntry& SafeTensors::entry(const std::string& name) const {
   const auto found = index_.find(name);
   if (found == index_.end()) {
+    for (const BlockEntry& e : float8_entries_)
+      SR_CHECK_AS(kUnsupported, e.name != name,
+                  "{}: tensor '{}' is {}, which has no dtype here; dequantize it", path_, name, e.format);
     const std::string near = nearest(name, names());
     fail(ErrorCode::kNotFound, "{} has no tensor '{}'{}", path_, name,
          near.empty() ? "" : fmt::format("; did you mean '{}'?", near));

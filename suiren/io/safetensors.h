@@ -14,6 +14,7 @@
 #include "suiren/base/dtype.h"
 #include "suiren/base/file.h"
 #include "suiren/core/tensor.h"
+#include "suiren/io/block_entry.h"
 
 namespace suiren::io {
 
@@ -48,9 +49,13 @@ class SafeTensors {
   static SafeTensors from_bytes(std::span<const uint8_t> bytes, const std::string& name);
 
   const std::vector<TensorEntry>& entries() const { return entries_; }  ///< in file order
-  std::vector<std::string> names() const;                               ///< in file order
+  /// Tensors of 8-bit floats (F8_E4M3, F8_E5M2), for which there is no DType: they stand here alone, in file
+  /// order.
+  const std::vector<BlockEntry>& float8_entries() const { return float8_entries_; }
+  std::vector<std::string> names() const;  ///< of entries(), in file order
   bool contains(const std::string& name) const { return index_.count(name) != 0; }
-  /// Throws Error{kNotFound} naming the file and the nearest name there is.
+  /// Throws Error{kNotFound} naming the file and the nearest name there is, {kUnsupported} for one of
+  /// float8_entries().
   const TensorEntry& entry(const std::string& name) const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::string& path() const { return path_; }
@@ -60,6 +65,7 @@ class SafeTensors {
   std::string path_;
   MappedFile file_;
   std::vector<TensorEntry> entries_;
+  std::vector<BlockEntry> float8_entries_;
   std::map<std::string, size_t> index_;
   std::map<std::string, std::string> metadata_;
 };

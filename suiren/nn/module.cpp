@@ -221,10 +221,14 @@ void Module::load_files(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) files.push_back(io::SafeTensors::open(path));
   std::map<std::string, const io::TensorEntry*> found;
   std::vector<std::string> missing, unexpected, wrong;
-  for (const io::SafeTensors& file : files)
+  for (const io::SafeTensors& file : files) {
+    SR_CHECK_AS(kUnsupported, file.float8_entries().empty(),
+                "{}: tensor {} is {}, which no layer holds; cast it to bf16", file.path(),
+                file.float8_entries()[0].name, file.float8_entries()[0].format);
     for (const io::TensorEntry& e : file.entries())
       SR_CHECK(found.emplace(published(e.name), &e).second, "{}: tensor {} stands in another shard too",
                file.path(), e.name);
+  }
 
   const std::vector<Slot> all = slots();
   std::set<std::string> wanted;

@@ -14,6 +14,10 @@ void parse(Bytes bytes) {
     total += e.bytes.size();
     if (&file.entry(e.name) != &e) broken("an entry is not found by its name");
   }
+  for (const io::BlockEntry& e : file.float8_entries()) {
+    total += e.bytes.size();
+    if (file.contains(e.name)) broken("a tensor stands in two lists");
+  }
   if (total > bytes.size() || sum > total * 255) broken("tensors hold more than the file");
   SR_CHECK(file.contains("no such name"), "{} names", file.names().size());
 }

@@ -95,6 +95,7 @@ def dictionary(target, words):
 
 def make_tensors():
     seed("safetensors", "two", safetensors([("a", "F32", [2, 3], 24), ("b", "I64", [], 8)], {"format": "pt"}))
+    seed("safetensors", "float8", safetensors([("a", "F8_E4M3", [2, 3], 6), ("b", "F8_E5M2", [4], 4), ("c", "U8", [1], 1)]))
     seed("safetensors", "empty", safetensors([("a", "BF16", [0, 4], 0)]))
     seed("safetensors", "family", (GOLDEN / "families/llama/model.safetensors").read_bytes()[:4096])
     for name in ("small", "split-00001-of-00002", "split-00002-of-00002"):

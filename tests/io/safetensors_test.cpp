@@ -50,6 +50,32 @@ TEST(SafeTensors, ReadsAFileMadeByHand) {
   EXPECT_THROW(st.entry("c"), Error);
 }
 
+TEST(SafeTensors, EightBitFloatsStandApart) {
+  const auto bytes = file_of(R"({"a":{"dtype":"F8_E5M2","shape":[3],"data_offsets":[4,7]},)"
+                             R"("b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                             R"("c":{"dtype":"F8_E4M3","shape":[2,1],"data_offsets":[7,9]}})",
+                             9);
+  const auto st = SafeTensors::from_bytes(bytes, "m");
+  EXPECT_EQ(st.names(), std::vector<std::string>{"b"});
+  ASSERT_EQ(st.float8_entries().size(), 2u);
+  const BlockEntry &a = st.float8_entries()[0], &c = st.float8_entries()[1];
+  EXPECT_EQ(a.name, "a");
+  EXPECT_EQ(a.format, quant::BlockFormat::kF8_E5M2);
+  EXPECT_EQ(a.shape, (std::vector<int64_t>{3}));
+  EXPECT_EQ(a.bytes[0], 4);
+  EXPECT_EQ(c.format, quant::BlockFormat::kF8_E4M3);
+  EXPECT_EQ(c.shape, (std::vector<int64_t>{2, 1}));
+  EXPECT_EQ(c.bytes[1], 8);
+  EXPECT_FALSE(st.contains("a"));
+  try {
+    st.entry("c");
+    FAIL() << "a tensor without a dtype was given";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnsupported);
+    EXPECT_STREQ(e.what(), "m: tensor 'c' is f8_e4m3, which has no dtype here; dequantize it");
+  }
+}
+
 TEST(SafeTensors, EveryRuleHasItsMessage) {
   const auto one = [](const char* dtype, const char* shape, const char* offsets, size_t data) {
     return refusal(file_of(
@@ -60,7 +86,9 @@ TEST(SafeTensors, EveryRuleHasItsMessage) {
     EXPECT_NE(message.find(part), std::string::npos) << message << "\n  lacks: " << part;
   };
   EXPECT_EQ(one("F32", "[2]", "[0,8]", 8), "");
-  has(one("F8_E4M3", "[8]", "[0,8]", 8), "tensor 'w': dtype 'F8_E4M3' is not supported");
+  EXPECT_EQ(one("F8_E4M3", "[8]", "[0,8]", 8), "");
+  has(one("F8_E4M3", "[2,4]", "[0,16]", 16), "data_offsets span 16 bytes, but f8_e4m3 [2, 4] takes 8");
+  has(one("F8_E8M0", "[8]", "[0,8]", 8), "tensor 'w': dtype 'F8_E8M0' is not supported");
   has(one("F32", "[3]", "[0,8]", 8), "data_offsets span 8 bytes, but f32 [3] takes 12");
   has(one("F32", "[2]", "[0,8]", 7), "do not lie in the 7 bytes of data");
   has(one("F32", "[2]", "[0,8]", 9), "1 bytes after the last tensor");
