@@ -72,8 +72,8 @@ ThreadState& thread_state(uint64_t serial) {
 void encode_piece(const TokenizerData& d, ThreadState& state, std::string_view piece,
                   std::vector<uint32_t>& out) {
   if (!d.whole_pieces.empty()) {
-    if (const auto whole = d.whole_pieces.find(piece); whole != d.whole_pieces.end())
-      return out.push_back(whole->second);
+    if (const uint32_t whole = d.find(d.whole_pieces, piece); whole != TokenIndex::kNone)
+      return out.push_back(whole);
   }
   d.model->encode(piece, out, state.scratch);
   if (state.scratch.is_large()) state.scratch = {};  // do not keep what one giant piece took
@@ -182,8 +182,8 @@ const std::string& Tokenizer::token_of(uint32_t id) const {
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(data_->tokens.size()); }
 
 std::optional<uint32_t> Tokenizer::id_of(std::string_view token) const {
-  const auto found = data_->ids.find(token);
-  return found == data_->ids.end() ? std::nullopt : std::optional(found->second);
+  const uint32_t id = data_->find(data_->ids, token);
+  return id == TokenIndex::kNone ? std::nullopt : std::optional(id);
 }
 
 std::string Tokenizer::bytes_of(uint32_t id) const { return token_of(id); }

@@ -12,6 +12,7 @@
 #include "suiren/text/model.h"
 #include "suiren/text/normalizer.h"
 #include "suiren/text/pretokenizer.h"
+#include "suiren/text/token_index.h"
 
 namespace suiren::text {
 
@@ -24,10 +25,9 @@ struct TokenizerData {
   bool byte_level = false;
   /// Added tokens that the normalizer changes are looked for, and decoded, as it writes them.
   std::unordered_map<uint32_t, std::string> normalized_spellings;
-  std::vector<bool> special;                           ///< by id
-  std::unordered_map<std::string_view, uint32_t> ids;  ///< views into `tokens`; added tokens go before others
-  std::unordered_map<std::string_view, uint32_t>
-      whole_pieces;  ///< with ignore_merges: the model's own tokens
+  std::vector<bool> special;  ///< by id
+  TokenIndex ids;             ///< of `tokens`; added tokens go before others
+  TokenIndex whole_pieces;    ///< with ignore_merges: of the model's own tokens
   AddedTokens raw_added, normalized_added;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
@@ -35,6 +35,10 @@ struct TokenizerData {
   Decoder decoder;
   std::vector<uint32_t> before, after;  ///< what the post-processor adds
   uint64_t serial = 0;                  ///< tells the caches of different tokenizers apart
+
+  uint32_t find(const TokenIndex& index, std::string_view token) const {
+    return index.find(token, [this](uint32_t id) -> std::string_view { return tokens[id]; });
+  }
 };
 
 /// Reads tokenizer.json; `name` opens each error message.

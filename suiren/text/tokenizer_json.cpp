@@ -4,7 +4,9 @@
 
 #include "suiren/base/error.h"
 #include "suiren/io/json.h"
+#include "suiren/io/json_scanner.h"
 #include "suiren/text/byte_level.h"
+#include "suiren/text/token_index.h"
 #include "suiren/text/tokenizer_data.h"
 #include "suiren/text/tokenizer_parts.h"
 
@@ -20,17 +22,71 @@ constexpr size_t kMostGaps = 1 << 16, kIdsPerToken = 4;
 /// The mark that SentencePiece puts for a space.
 constexpr std::string_view kWordMark = "\xE2\x96\x81";
 
+/// A tokenizer.json: `root` holds all of it but the two long lists, model.vocab (where it is an object) and
+/// model.merges, which are empty there; those begin at these bytes of the text.
+struct Parsed {
+  std::string_view text;
+  Json root;
+  size_t vocab = 0, merges = 0;
+};
+
+/// Notes where the value begins, and leaves an empty one in its place.
+void cut_list(io::JsonScanner& scanner, size_t& begin, size_t& copied, std::string& rest,
+              std::string_view text) {
+  const char open = scanner.peek();
+  begin = scanner.at();
+  scanner.skip();
+  rest.append(text, copied, begin - copied).append(open == '{' ? "{}" : "[]");
+  copied = scanner.at();
+}
+
+/// f(key) for each member of an object; it steps over the value.
+template <class F>
+void each_member(io::JsonScanner& scanner, F&& f) {
+  scanner.expect('{');
+  if (scanner.take('}')) return;
+  do {
+    const std::string key(scanner.string());
+    scanner.expect(':');
+    f(key);
+  } while (scanner.take(','));
+  scanner.expect('}');
+}
+
+Parsed parse(std::string_view text, const std::string& name) {
+  try {
+    Parsed out{text, {}};
+    std::string rest;
+    size_t copied = 0;
+    io::JsonScanner scanner(text, name);
+    each_member(scanner, [&](const std::string& part) {
+      if (part != "model" || scanner.peek() != '{') return void(scanner.skip());
+      each_member(scanner, [&](const std::string& key) {
+        if (key == "vocab" && scanner.peek() == '{')
+          cut_list(scanner, out.vocab, copied, rest, text);
+        else if (key == "merges" && scanner.peek() == '[')
+          cut_list(scanner, out.merges, copied, rest, text);
+        else
+          scanner.skip();
+      });
+    });
+    out.root = io::parse_json(rest.append(text, copied), name);
+    return out;
+  } catch (const Error&) {
+    return {text, io::parse_json(text, name)};  // says what is wrong, and where in the whole text
+  }
+}
+
 /// Reads one file; every message opens with the file's name.
 class Reader {
  public:
-  Reader(const Json& root, std::string name) : root_(root), name_(std::move(name)) {}
+  Reader(const Parsed& parsed, std::string name)
+      : parsed_(parsed), root_(parsed.root), name_(std::move(name)) {}
 
   TokenizerData read() {
     SR_CHECK(root_.is_object(), "{}: the top of a tokenizer.json is an object, found {}", name_,
              root_.type_name());
-    const size_t tokens =
-        part_member(part_member(root_, "model"), "vocab").size() + part_member(root_, "added_tokens").size();
-    most_ids_ = kMostGaps + kIdsPerToken * tokens;
+    count_ids(part_member(part_member(root_, "model"), "vocab").size());
     d_.normalizer = Normalizer(read_normalizer(part_member(root_, "normalizer"), name_));
     stages_ = read_pre_tokenizer(part_member(root_, "pre_tokenizer"), name_);
     read_model();
@@ -50,7 +106,11 @@ class Reader {
              token, value.dump(), most_ids_ - 1);
     return value.get<uint32_t>();
   }
-  void place(uint32_t id, std::string bytes, const std::string& token) {
+  /// Ids of a file with so many tokens in its model.
+  void count_ids(size_t tokens) {
+    most_ids_ = kMostGaps + kIdsPerToken * (tokens + part_member(root_, "added_tokens").size());
+  }
+  void place(uint32_t id, std::string bytes, std::string_view token) {
     if (id >= d_.tokens.size()) d_.tokens.resize(id + 1);
     SR_CHECK(d_.tokens[id].empty(), "{}: id {} belongs to two tokens; the second is '{}'", name_, id, token);
     d_.tokens[id] = std::move(bytes);
@@ -96,7 +156,7 @@ class Reader {
     }
     options.unknown = read_unknown(model);
     options.unknown.fuse = part_flag(model, "fuse_unk", false, name_);
-    if (plain && !ignore_merges_ && words_begin_with_mark_ && model_ids_.contains(std::string(kWordMark))) {
+    if (plain && !ignore_merges_ && words_begin_with_mark_ && model_ids_.find(kWordMark) != Bpe::kNone) {
       SplitStage words;
       words.kind = SplitStage::kWordStart;
       words.literal = kWordMark;
@@ -112,8 +172,8 @@ class Reader {
     WordPiece::Options options;
     options.prefix = text_or_empty(model, "continuing_subword_prefix");
     const std::string unknown = io::json_string(model, "unk_token", name_);
-    SR_CHECK(model_ids_.contains(unknown), "{}: unk_token '{}' is not in model.vocab", name_, unknown);
-    options.unknown = model_ids_.at(unknown);
+    options.unknown = model_ids_.find(unknown);
+    SR_CHECK(options.unknown != Bpe::kNone, "{}: unk_token '{}' is not in model.vocab", name_, unknown);
     if (!part_member(model, "max_input_chars_per_word").is_null()) {
       const int64_t most = io::json_int(model, "max_input_chars_per_word", name_);
       SR_CHECK(most >= 0, "{}: max_input_chars_per_word is {}", name_, most);
@@ -131,7 +191,7 @@ class Reader {
     for (const Json& row : vocab) {
       SR_CHECK(row.is_array() && row.size() == 2 && row[0].is_string() && row[0] != "" && row[1].is_number(),
                "{}: row {} of model.vocab is not a token and its score", name_, scores.size());
-      model_ids_.insert_or_assign(row[0].get<std::string>(), static_cast<uint32_t>(scores.size()));
+      model_ids_.assign(row[0].get_ref<const std::string&>(), static_cast<uint32_t>(scores.size()));
       d_.tokens.push_back(row[0].get<std::string>());
       scores.push_back(row[1].get<double>());
     }
@@ -148,88 +208,116 @@ class Reader {
     Unknown unknown;
     unknown.byte_fallback = part_flag(model, "byte_fallback", false, name_);
     if (const std::string token = text_or_empty(model, "unk_token"); !token.empty()) {
-      const auto found = model_ids_.find(token);
-      SR_CHECK(found != model_ids_.end(), "{}: unk_token '{}' is not in model.vocab", name_, token);
-      unknown.id = found->second;
+      unknown.id = model_ids_.find(token);
+      SR_CHECK(*unknown.id != Bpe::kNone, "{}: unk_token '{}' is not in model.vocab", name_, token);
     }
-    for (int b = 0; b < 256; ++b) {
-      const auto found = model_ids_.find(fmt::format("<0x{:02X}>", b));
-      unknown.byte_ids[b] = found == model_ids_.end() ? Bpe::kNone : found->second;
-    }
+    for (int b = 0; b < 256; ++b) unknown.byte_ids[b] = model_ids_.find(fmt::format("<0x{:02X}>", b));
     return unknown;
   }
 
   /// The model's tokens of at most `longest` bytes.
   Trie trie(size_t longest) const {
     std::vector<std::pair<std::string_view, uint32_t>> strings;
-    for (const auto& [token, id] : model_ids_)
+    model_ids_.for_each([&](std::string_view token, uint32_t id) {
       if (token.size() <= longest) strings.emplace_back(token, id);
+    });
     return Trie(std::move(strings));
   }
 
   void read_vocabulary(const Json& vocab) {
     SR_CHECK(vocab.is_object(), "{}: model.vocab is {}, expected an object of tokens and ids", name_,
              vocab.type_name());
-    for (const auto& [token, value] : vocab.items()) {
-      SR_CHECK(!token.empty(), "{}: model.vocab holds an empty token", name_);
-      model_ids_.emplace(token, read_id(value, token));
-    }
+    io::JsonScanner scanner(parsed_.text, name_, parsed_.vocab);
+    size_t tokens = 0;
+    uint32_t largest = 0;
+    std::string of_largest;
+    each_member(scanner, [&](const std::string& token) {
+      if (token.empty()) fail(ErrorCode::kInvalid, "{}: model.vocab holds an empty token", name_);
+      uint32_t id = 0;
+      if (!scanner.small_number(id))
+        fail(ErrorCode::kInvalid, "{}: token '{}' has id {}, expected a small number", name_, token,
+             scanner.skip().substr(0, 40));
+      if (!model_ids_.add(token, id)) scanner.refuse(fmt::format("key '{}' stands twice", token));
+      if (++tokens == 1 || id > largest) largest = id, of_largest = token;
+    });
+    count_ids(tokens);
+    if (tokens > 0) read_id(largest, of_largest);
   }
 
   /// Whether each byte has a token, of one character of the byte alphabet; then byte_ids_ are those.
   bool has_all_bytes() {
     for (int b = 0; b < 256; ++b) {
-      const auto found = model_ids_.find(to_characters(std::string(1, static_cast<char>(b))));
-      if (found == model_ids_.end()) return false;
-      byte_ids_[b] = found->second;
+      byte_ids_[b] = model_ids_.find(to_characters(std::string(1, static_cast<char>(b))));
+      if (byte_ids_[b] == Bpe::kNone) return false;
     }
     return true;
   }
 
   void place_vocabulary() {
-    for (const auto& [token, id] : model_ids_) {
-      const auto bytes = d_.byte_level ? to_bytes(token) : std::nullopt;
-      place(id, bytes ? *bytes : token, token);
-    }
+    model_ids_.for_each([&](std::string_view token, uint32_t id) {
+      auto bytes = d_.byte_level ? to_bytes(token) : std::nullopt;
+      place(id, bytes ? std::move(*bytes) : std::string(token), token);
+    });
   }
 
-  uint32_t merge_part(const std::string& token, size_t place) const {
-    const auto found = model_ids_.find(token);
-    SR_CHECK(found != model_ids_.end(), "{}: merge {} names the token '{}', which model.vocab does not have",
-             name_, place, token);
-    return found->second;
+  uint32_t merge_part(std::string_view token, size_t place) const {
+    const uint32_t id = model_ids_.find(token);
+    SR_CHECK(id != Bpe::kNone, "{}: merge {} names the token '{}', which model.vocab does not have", name_,
+             place, token);
+    return id;
+  }
+
+  /// The next of merges, "a b" or ["a", "b"]: both parts in `text`, the left one `left` bytes long.
+  void read_pair(io::JsonScanner& scanner, size_t i, std::string& text, size_t& left) const {
+    if (scanner.peek() == '"') {
+      text = scanner.string();
+      left = text.find(' ');
+      SR_CHECK(left != text.npos && text.find(' ', left + 1) == text.npos,
+               "{}: merge {} is '{}', expected two tokens with one space between", name_, i, text);
+      text.erase(left, 1);
+      return;
+    }
+    if (!scanner.take('['))
+      fail(ErrorCode::kInvalid, "{}: merge {} is {}, expected two tokens", name_, i,
+           scanner.skip().substr(0, 40));
+    text = scanner.string();
+    left = text.size();
+    scanner.expect(',');
+    text += scanner.string();
+    scanner.expect(']');
   }
 
   /// `prefix`: bytes at the beginning of a right part that the result does not have.
   std::vector<MergeRule> read_merges(const Json& merges, size_t prefix) {
     SR_CHECK(merges.is_array(), "{}: model.merges is {}, expected an array", name_, merges.type_name());
+    io::JsonScanner scanner(parsed_.text, name_, parsed_.merges);
     std::vector<MergeRule> rules;
-    rules.reserve(merges.size());
-    for (size_t i = 0; i < merges.size(); ++i) {
-      std::string left, right;
-      if (merges[i].is_string()) {
-        const auto& both = merges[i].get_ref<const std::string&>();
-        const size_t space = both.find(' ');
-        SR_CHECK(space != both.npos && both.find(' ', space + 1) == both.npos,
-                 "{}: merge {} is '{}', expected two tokens with one space between", name_, i, both);
-        left = both.substr(0, space), right = both.substr(space + 1);
-      } else {
-        SR_CHECK(merges[i].is_array() && merges[i].size() == 2 && merges[i][0].is_string() &&
-                     merges[i][1].is_string(),
-                 "{}: merge {} is {}, expected two tokens", name_, i, merges[i].type_name());
-        left = merges[i][0].get<std::string>(), right = merges[i][1].get<std::string>();
-      }
-      MergeRule rule{merge_part(left, i), merge_part(right, i), 0};
+    std::string both;
+    size_t left = 0;
+    scanner.expect('[');
+    if (scanner.take(']')) return rules;
+    do {
+      const size_t i = rules.size();
+      read_pair(scanner, i, both, left);
+      const std::string_view right = std::string_view(both).substr(left);
+      MergeRule rule{merge_part(std::string_view(both).substr(0, left), i), merge_part(right, i), 0};
       SR_CHECK(right.size() >= prefix, "{}: merge {} joins '{}', which is shorter than its prefix", name_, i,
                right);
-      left.append(right, prefix);
-      rule.result = merge_part(left, i);
+      both.erase(left, prefix);
+      rule.result = merge_part(both, i);
       rules.push_back(rule);
-      for (size_t at = left.find(kWordMark); words_begin_with_mark_ && at != left.npos;
-           at = left.find(kWordMark, at + kWordMark.size()))
-        words_begin_with_mark_ = at == 0 || std::string_view(left).substr(0, at).ends_with(kWordMark);
-    }
+      if (!d_.byte_level && words_begin_with_mark_) words_begin_with_mark_ = marks_only_begin(both);
+    } while (scanner.take(','));
+    scanner.expect(']');
     return rules;
+  }
+
+  /// Whether the mark stands nowhere after something else.
+  static bool marks_only_begin(std::string_view token) {
+    for (size_t at = token.find(kWordMark); at != token.npos;
+         at = token.find(kWordMark, at + kWordMark.size()))
+      if (at > 0 && !token.substr(0, at).ends_with(kWordMark)) return false;
+    return true;
   }
 
   void read_added_tokens() {
@@ -266,10 +354,10 @@ class Reader {
 
   /// An added token is new, or it is in the vocabulary under the same id; its bytes are its content.
   void add(const AddedToken& t) {
-    const auto known = model_ids_.find(t.content);
-    if (known != model_ids_.end()) {
-      SR_CHECK(known->second == t.id, "{}: token '{}' has id {} in model.vocab and {} in added_tokens", name_,
-               t.content, known->second, t.id);
+    const uint32_t known = model_ids_.find(t.content);
+    if (known != Bpe::kNone) {
+      SR_CHECK(known == t.id, "{}: token '{}' has id {} in model.vocab and {} in added_tokens", name_,
+               t.content, known, t.id);
       d_.tokens[t.id] = t.content;
     } else {
       place(t.id, t.content, t.content);
@@ -353,18 +441,24 @@ class Reader {
   /// The maps from bytes to ids, once `tokens` has come to rest.
   void index() {
     d_.special.resize(d_.tokens.size());
-    for (const uint32_t id : added_ids_) d_.ids.emplace(d_.tokens[id], id);
+    const auto add = [&](TokenIndex& to, uint32_t id) {
+      if (d_.find(to, d_.tokens[id]) == TokenIndex::kNone) to.add(d_.tokens[id], id);
+    };
+    d_.ids.reserve(d_.tokens.size());
+    for (const uint32_t id : added_ids_) add(d_.ids, id);
     for (uint32_t id = 0; id < d_.tokens.size(); ++id)
-      if (!d_.tokens[id].empty()) d_.ids.emplace(d_.tokens[id], id);
+      if (!d_.tokens[id].empty()) add(d_.ids, id);
     if (!ignore_merges_) return;
-    for (const auto& [token, id] : model_ids_)
-      if (!d_.byte_level || to_bytes(token)) d_.whole_pieces.emplace(d_.tokens[id], id);
+    model_ids_.for_each([&](std::string_view token, uint32_t id) {
+      if (!d_.byte_level || to_bytes(token)) add(d_.whole_pieces, id);
+    });
   }
 
+  const Parsed& parsed_;
   const Json& root_;
   std::string name_;
   TokenizerData d_;
-  std::unordered_map<std::string, uint32_t> model_ids_;
+  TokenMap model_ids_;
   std::array<uint32_t, 256> byte_ids_{};
   std::vector<SplitStage> stages_;
   std::vector<uint32_t> added_ids_;
@@ -375,7 +469,7 @@ class Reader {
 }  // namespace
 
 TokenizerData parse_tokenizer_json(std::string_view json, const std::string& name) {
-  TokenizerData data = Reader(io::parse_json(json, name), name).read();
+  TokenizerData data = Reader(parse(json, name), name).read();
   data.json = json;
   return data;
 }

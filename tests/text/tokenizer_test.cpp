@@ -225,7 +225,7 @@ TEST(BadInput, TokenizerFiles) {
       {"/model/merges/0", Json::array({"qqq", "e"}), "merge 0 names the token 'qqq'"},
       {"/model/merges/3", Json::array({"!", "~"}), "merge 3 names the token '!~'"},
       {"/model/merges/0", "a b c", "merge 0 is 'a b c'"},
-      {"/model/merges/0", 7, "merge 0 is number"},
+      {"/model/merges/0", 7, "merge 0 is 7"},
       {"/model/merges", "x", "model.merges is string"},
       {"/model/vocab/!", 2, "id 2 belongs to two tokens"},
       {"/model/vocab/!", -1, "token '!' has id -1"},
