@@ -46,6 +46,8 @@ TEST(Config, BothSpellingsOfRope) {
                        "c.json: rope_scaling: rope_type 'mrope' is not supported"));
   EXPECT_TRUE(contains(refusal(R"({"rope_scaling": {"type": "linear", "mrope_section": [1]}})"),
                        "c.json: rope_scaling: unknown key 'mrope_section'"));
+  EXPECT_TRUE(contains(refusal(R"({"rope_scaling": {"type": "dynamic", "factor": 2, "alpha": 3}})"),
+                       "unknown key 'alpha'"));
   EXPECT_TRUE(contains(refusal(R"({"rope_scaling": {"type": "linear"}})"), "needs a factor above 0"));
 }
 

@@ -6,15 +6,15 @@ namespace suiren::models {
 
 namespace {
 
-void gated_fields(Fields& f, TransformerConfig& c) {
+void gated_fields(Fields& f, TransformerConfig& c, bool alpha = false) {
   common_fields(f, c);
   f.choice("hidden_act", c.activation,
            {{"silu", Activation::kSilu}, {"gelu_pytorch_tanh", Activation::kGeluTanh}});
-  rope_fields(f, c.rope);
+  rope_fields(f, c.rope, alpha);
 }
 
-void llama_shape(Fields& f, TransformerConfig& c) {
-  gated_fields(f, c);
+void llama_shape(Fields& f, TransformerConfig& c, bool alpha = false) {
+  gated_fields(f, c, alpha);
   f.fixed("attention_dropout", 0.0);
   SR_CHECK_AS(kUnsupported, c.rope.partial_rotary_factor == 1,
               "{}: partial_rotary_factor is {}; only 1 is supported in this family", f.name(),
@@ -153,7 +153,7 @@ void hunyuan_fields(Fields& f, TransformerConfig& c) {
     set_heads(c, 32, 0, 0);
     set_tokens(c, 1, {2}, 0);
   }
-  llama_shape(f, c);
+  llama_shape(f, c, true);
   attention_bias(f, c);
   if (f.reading()) f.find("eod_token_id");  // the end of a document: an id among others
   for (const char* off : {"use_cla", "mlp_bias", "add_classification_head", "position_embedding_xdrope"})

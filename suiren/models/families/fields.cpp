@@ -172,7 +172,7 @@ void Fields::refuse_unknown() const {
   }
 }
 
-void rope_object(Fields& f, RopeConfig& r) {
+void rope_object(Fields& f, RopeConfig& r, bool alpha) {
   std::string type = r.type == "ntk_alpha" ? "dynamic" : r.type;  // as Hunyuan's files spell it
   f.text("rope_type", type);
   if (f.reading() && !f.find("rope_type")) f.text("type", type);
@@ -180,7 +180,7 @@ void rope_object(Fields& f, RopeConfig& r) {
   f.number("rope_theta", r.theta);
   f.number_or_none("factor", r.factor);
   f.number_or_none("attention_factor", r.attention_factor);
-  f.number_or_none("alpha", r.alpha);
+  if (alpha) f.number_or_none("alpha", r.alpha);
   f.size_or_none("original_max_position_embeddings", r.original_max_position_embeddings);
   if (f.reading() || r.partial_rotary_factor != 1) f.number("partial_rotary_factor", r.partial_rotary_factor);
   if (f.reading() || type == "llama3") {
@@ -202,9 +202,8 @@ void rope_object(Fields& f, RopeConfig& r) {
   if (!f.reading()) return;
   if (type == "su") type = "longrope";
   if (type == "dynamic" && r.alpha.value_or(0) != 0) type = "ntk_alpha";
-  const std::set<std::string> types{"default", "linear",   "dynamic", "ntk_alpha",
-                                    "yarn",    "longrope", "llama3"};
-  SR_CHECK_AS(kUnsupported, types.count(type),
+  const std::set<std::string> types{"default", "linear", "dynamic", "yarn", "longrope", "llama3"};
+  SR_CHECK_AS(kUnsupported, types.count(type) || type == "ntk_alpha",
               "{}: rope_type '{}' is not supported; there are default, linear, dynamic, yarn, longrope and "
               "llama3",
               f.name(), type);
@@ -218,11 +217,11 @@ void rope_object(Fields& f, RopeConfig& r) {
   if (type != "longrope") r.short_factor.clear(), r.long_factor.clear();
 }
 
-void rope_fields(Fields& f, RopeConfig& r) {
+void rope_fields(Fields& f, RopeConfig& r, bool alpha) {
   f.number("rope_theta", r.theta);
   if (f.reading() || r.partial_rotary_factor != 1) f.number("partial_rotary_factor", r.partial_rotary_factor);
   const double theta = r.theta;
-  const auto object = [&](Fields& inner) { rope_object(inner, r); };
+  const auto object = [&](Fields& inner) { rope_object(inner, r, alpha); };
   f.object("rope_parameters", object);
   if (f.reading() || r.type != "default") f.object("rope_scaling", object);
   SR_CHECK(!f.reading() || !f.find("rope_theta") || r.theta == theta,

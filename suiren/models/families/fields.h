@@ -93,8 +93,9 @@ struct HarmlessField {
 const std::vector<HarmlessField>& harmless_fields();
 
 /// Rotary settings in either spelling: rope_theta and rope_scaling, or rope_parameters. Both are written.
-void rope_fields(Fields& f, RopeConfig& rope);
+/// `alpha`: dynamic scaling with a field of that name is ntk_alpha.
+void rope_fields(Fields& f, RopeConfig& rope, bool alpha = false);
 /// One object of rotary settings.
-void rope_object(Fields& f, RopeConfig& rope);
+void rope_object(Fields& f, RopeConfig& rope, bool alpha = false);
 
 }  // namespace suiren::models

@@ -1,4 +1,6 @@
 // Families with latent attention: MiniCPM 3, DeepSeek-V2 and V3.
+#include <cmath>
+
 #include "suiren/base/error.h"
 #include "suiren/models/families/families.h"
 
@@ -45,6 +47,10 @@ void minicpm3_fields(Fields& f, TransformerConfig& c) {
   latent_fields(f, c);
   f.flag("mlp_bias", c.mlp_bias);
   f.number("scale_emb", c.embedding_multiplier);
+  // Null stands for no scaling.
+  const auto null = [&](const char* key) { return f.reading() && f.has(key) && !f.find(key); };
+  if (null("scale_depth")) c.residual_multiplier = std::sqrt(static_cast<double>(c.num_hidden_layers));
+  if (null("dim_model_base")) c.logits_base_width = c.hidden_size;
   f.number("scale_depth", c.residual_multiplier);
   f.size("dim_model_base", c.logits_base_width);
 }
