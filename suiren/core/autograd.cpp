@@ -259,7 +259,8 @@ Tensor own(const Tensor& g, const Tensors& sums) {
 
 }  // namespace
 
-void accumulate_gradients(const Tensor& output, const Tensors& inputs, Tensors& sums) {
+void accumulate_gradients(const Tensor& output, const Tensors& inputs, Tensors& sums,
+                          const Tensor& output_grad) {
   static const OpInfo& accumulate = find_op("accumulate");
   sums.resize(inputs.size());
   const auto add = [&](size_t i, const Tensor& g) {
@@ -272,7 +273,7 @@ void accumulate_gradients(const Tensor& output, const Tensors& inputs, Tensors& 
     const Tensor in[] = {sums[i], g};
     run_op(accumulate, &none, in);
   };
-  backward({output}, inputs, {}, {}, add, false, &sums);
+  backward({output}, inputs, output_grad.defined() ? Tensors{output_grad} : Tensors{}, {}, add, false, &sums);
 }
 
 Tensors replay_gradients(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs,

@@ -76,8 +76,10 @@ inline Tensors gradients(const Tensor& output, const Tensors& inputs, GradientOp
   return gradients(Tensors{output}, inputs, {}, options);
 }
 
-/// As gradients(), adding into `sums[i]` (in place; an undefined one is set): gradient accumulation.
-void accumulate_gradients(const Tensor& output, const Tensors& inputs, Tensors& sums);
+/// As gradients(), adding into `sums[i]` (in place; an undefined one is set): gradient accumulation. `output`
+/// must be a scalar when `output_grad` is undefined.
+void accumulate_gradients(const Tensor& output, const Tensors& inputs, Tensors& sums,
+                          const Tensor& output_grad = {});
 
 /// Runs `f` without keeping what happens inside; the backward pass runs it again (activation checkpointing,
 /// Chen et al. 2016). `f` must be a function of its inputs only.

@@ -5,9 +5,11 @@
 #include <set>
 
 #include "suiren/base/file.h"
+#include "suiren/core/autograd.h"
 #include "suiren/models/families/families.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cross_entropy/cross_entropy.h"
+#include "suiren/ops/linear_cross_entropy/linear_cross_entropy.h"
 #include "suiren/ops/matmul/matmul.h"
 #include "suiren/ops/unary/unary.h"
 #include "suiren/ops/view/view.h"
@@ -148,17 +150,24 @@ Tensor Transformer::hidden(const Tensor& ids, KvStore* store) const {
   return norm_(x);
 }
 
+Tensor Transformer::head_input(const Tensor& hidden) const {
+  const double divisor = config_.logit_divisor();
+  return divisor == 1 ? hidden : hidden / divisor;
+}
+
 Tensor Transformer::head(const Tensor& hidden) const {
-  const double divisor = config_.logit_divisor(), cap = config_.logit_softcap;
-  const Tensor x = divisor == 1 ? hidden : hidden / divisor;
-  const Tensor y = head_ ? (*head_)(x) : linear(x, embed_.weight);
+  const double cap = config_.logit_softcap;
+  const Tensor y = linear(head_input(hidden), head_weight());
   return cap == 0 ? y : tanh(y / cap) * cap;
 }
 
 Tensor Transformer::token_losses(const Tensor& ids, const Tensor& targets) const {
   SR_CHECK_AS(kShape, ids.shape() == targets.shape(), "targets have shape {}, expected {} as the ids",
               targets.shape(), ids.shape());
-  return cross_entropy(reshape(logits(ids), {-1, config_.vocab_size}), reshape(targets, {-1}));
+  const Tensor states = reshape(hidden(ids), {-1, config_.hidden_size}), rows = reshape(targets, {-1});
+  // For the backward pass the logits are kept rather than formed twice.
+  if (!linear_head() || (grad_enabled() && states.requires_grad())) return cross_entropy(head(states), rows);
+  return linear_cross_entropy(head_input(states), head_weight(), rows);
 }
 
 nn::Stored Transformer::stored(const std::string& name, const Shape& shape) const {

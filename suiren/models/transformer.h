@@ -62,8 +62,15 @@ class Transformer : public nn::Module {
   /// positions follow those it holds, and it grows by T. Error{kInvalid} states both lengths when the context
   /// is exceeded.
   Tensor hidden(const Tensor& ids, KvStore* store = nullptr) const;
-  /// [..., hidden] -> [..., vocabulary].
+  /// [..., hidden] -> [..., vocabulary]: head_input(hidden) head_weight()^T, with a soft cap where the family
+  /// has one.
   Tensor head(const Tensor& hidden) const;
+  /// The states, divided where the family divides its logits.
+  Tensor head_input(const Tensor& hidden) const;
+  /// [vocabulary, hidden], without a bias: the embedding's when they are tied.
+  const Tensor& head_weight() const { return head_ ? head_->weight : embed_.weight; }
+  /// The logits are that product and nothing more.
+  bool linear_head() const { return config_.logit_softcap == 0; }
   Tensor logits(const Tensor& ids, KvStore* store = nullptr) const { return head(hidden(ids, store)); }
   /// A model of the same shape and weights, placed otherwise.
   std::unique_ptr<Transformer> placed(const nn::Placement& at) const;

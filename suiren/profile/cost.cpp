@@ -76,6 +76,9 @@ const std::unordered_map<std::string_view, FlopRule>& flop_rules() {
       {"matmul", [](const Call& c) { return 2 * count(c.out[0]) * dim(c.in[0], -1); }},
       {"matmul_sum", [](const Call& c) { return 2 * count(c.in[0]) * dim(c.in[1], -1); }},
       {"matmul_accumulate", [](const Call& c) { return 2 * count(c.in[1]) * dim(c.in[2], -1); }},
+      {"linear_cross_entropy", [](const Call& c) { return 2 * count(c.in[0]) * dim(c.in[1], 0); }},
+      {"linear_cross_entropy_gradients", [](const Call& c) { return 6 * count(c.in[0]) * dim(c.in[1], 0); }},
+      {"linear_cross_entropy_accumulate", [](const Call& c) { return 6 * count(c.in[1]) * dim(c.in[0], 0); }},
       {"bilinear",  // weight [O, I, J] with b, then with a
        [](const Call& c) { return 2 * count(c.out[0]) * dim(c.in[0], -1) * (dim(c.in[1], -1) + 1); }},
       {"conv", [](const Call& c) { return 2 * count(c.out[0]) * count(c.in[1]) / dim(c.in[1], 0); }},

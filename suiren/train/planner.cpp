@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/linear_cross_entropy.h"
 #include "backends/cpu/packed_weights.h"
 #include "suiren/base/cpu.h"
 #include "suiren/base/error.h"
@@ -25,17 +26,26 @@ MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t T, int optimi
   p.optimizer = optimizer_states * n * f32;
   p.packed = 2 * n * f32;
   if (T >= cpu::kManyRows) p.packed = std::min(p.packed, cpu::kPackedForManyRows);
-  p.activations = ((c.num_hidden_layers + 1) * layer + 3 * c.vocab_size) * T * f32 * together;
+  // Behind the last layer: logits (with a soft cap all of them, before and after, and a gradient), and the
+  // gradient of the head's weight until it is added to the others.
+  const int64_t rows = c.logit_softcap == 0 ? std::min(T, cpu::cross_entropy_chunk(c.vocab_size)) : 3 * T;
+  const int64_t logits = rows * c.vocab_size;
+  const int64_t head = logits + (large_gradients(c) ? 0 : c.vocab_size * c.hidden_size);
+  p.activations = ((c.num_hidden_layers + 1) * layer * T + head) * f32 * together;
   return p;
+}
+
+// Side by side, threads meet less often; alone, products add to the sums of gradients as they go, which pays
+// where gradients fit no cache.
+bool large_gradients(const models::TransformerConfig& c) {
+  constexpr int64_t kLarge = 64 << 20;
+  return c.parameter_count() * 4 > kLarge;
 }
 
 int64_t sequences_together(const models::TransformerConfig& c, int64_t T, int optimizer_states,
                            int64_t sequences) {
   const int64_t threads = thread_count();
-  // Side by side, threads meet less often; alone, products add to the sums of gradients as they go, which
-  // pays where gradients fit no cache.
-  constexpr int64_t kLargeGradients = 64 << 20;
-  if (sequences < threads || threads == 1 || c.parameter_count() * 4 > kLargeGradients) return 1;
+  if (sequences < threads || threads == 1 || large_gradients(c)) return 1;
   return plan_memory(c, T, optimizer_states, threads).total() <= memory_available() / 2 ? threads : 1;
 }
 

@@ -18,6 +18,10 @@ struct MemoryPlan {
 MemoryPlan plan_memory(const models::TransformerConfig& c, int64_t sequence_length, int optimizer_states,
                        int64_t together);
 
+/// Whether the gradients of a model are so large that they are summed as they are formed, rather than a
+/// sequence at a time; then sequences never run side by side.
+bool large_gradients(const models::TransformerConfig& c);
+
 /// How many sequences of a step of `sequences` run side by side: one a thread when there are enough of them,
 /// the model is small, and half the free memory holds their activations and gradients; else one at a time.
 /// The results are the same bits.

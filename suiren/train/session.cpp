@@ -1,5 +1,6 @@
 #include "suiren/train/session.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -14,7 +15,10 @@
 #include "suiren/ops/accumulate/accumulate.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
+#include "suiren/ops/full/full.h"
+#include "suiren/ops/linear_cross_entropy/linear_cross_entropy.h"
 #include "suiren/ops/reduce/reduce.h"
+#include "suiren/ops/view/view.h"
 #include "suiren/optim/clip.h"
 #include "suiren/text/tokenizer.h"
 #include "suiren/train/planner.h"
@@ -144,50 +148,87 @@ StepRunner::StepRunner(const TrainConfig& config, models::Transformer& model, op
                     ? sequences_together(model.config(), loader.config().sequence_length,
                                          optimizer_states(config), config.sequences_per_step())
                     : 1),
-      parameters_(worker().parameters()) {}
+      parameters_(worker().parameters()),
+      head_(static_cast<size_t>(
+          std::find_if(parameters_.begin(), parameters_.end(),
+                       [&](const Tensor& p) { return p.storage() == worker().head_weight().storage(); }) -
+          parameters_.begin())) {}
 
-// Loss of one sequence as its share of the step's mean; its gradients are added to `sums`.
-double StepRunner::sequence(int64_t index, Tensors& sums) const {
+// Loss of one sequence as its share of the step's mean. Its gradients are added to `sums`, but for that of
+// the head's products, which is added to `head` or, when that is undefined, becomes it; a head with a soft
+// cap leaves it alone.
+double StepRunner::sequence(int64_t index, Tensors& sums, Tensor& head) const {
   const int64_t T = loader_.config().sequence_length;
   const std::vector<int32_t> window = loader_.sequence(index);
   const std::span<const int32_t> ids(window);
   const Tensor inputs = Tensor::from(ids.first(static_cast<size_t>(T)), {1, T}, model_.device());
-  const Tensor targets = Tensor::from(ids.subspan(1), {1, T}, model_.device());
-  const Tensor loss = sum(worker().token_losses(inputs, targets)) *
-                      (1.0 / static_cast<double>(T * config_.sequences_per_step()));
-  accumulate_gradients(loss, parameters_, sums);
-  return loss.item();
+  const Tensor targets = Tensor::from(ids.subspan(1), {T}, model_.device());
+  const double share = 1.0 / static_cast<double>(T * config_.sequences_per_step());
+  if (!worker().linear_head()) {
+    const Tensor loss = sum(worker().token_losses(inputs, reshape(targets, {1, T}))) * share;
+    accumulate_gradients(loss, parameters_, sums);
+    return loss.item();
+  }
+  const Tensor states =
+      worker().head_input(reshape(worker().hidden(inputs), {T, model_.config().hidden_size}));
+  Tensor losses, grad;
+  {  // the loss is the end of the step: its gradient is formed with it, while the logits are there
+    const NoGrad off;
+    const Tensor shares = full({T}, share, kF32, model_.device()), &w = worker().head_weight();
+    Tensors found;
+    if (head.defined()) {
+      found = linear_cross_entropy_accumulate(head, states, w, targets, shares);
+    } else {
+      found = linear_cross_entropy_gradients(states, w, targets, shares);
+      head = found[2];
+    }
+    losses = found[0], grad = found[1];
+  }
+  accumulate_gradients(states, parameters_, sums, grad);
+  return sum(losses).item() * share;
 }
 
-// One sequence, every op on all threads.
+void StepRunner::add(size_t parameter, const Tensor& grad) {
+  Tensor& s = sums_[parameter];
+  if (!grad.defined()) return;
+  if (s.defined())
+    accumulate(s, grad);
+  else
+    s = cast(grad, kF32);
+}
+
+// One sequence, every op on all threads. Large gradients are not formed apart from their sums.
 void StepRunner::alone(int64_t index, Step& step) {
-  step.loss += sequence(index, sums_);
+  const bool large = large_gradients(model_.config());
+  Tensor& own = sums_[head_];
+  if (large && !own.defined()) own = Tensor::zeros({kF32, parameters_[head_].shape(), model_.device()});
+  Tensor head = large ? own : Tensor();
+  step.loss += sequence(index, sums_, head);
   for (Tensor& s : sums_)
     if (s.defined()) s = cast(s, kF32);
+  const NoGrad off;
+  if (!large) add(head_, head);
 }
 
 // As many sequences as threads, every op inside one. Their gradients are added in the order of the sequences:
 // the bits are those of one after another.
 void StepRunner::side_by_side(int64_t first, int64_t count, Step& step) {
   std::vector<Tensors> grads(static_cast<size_t>(count));
+  Tensors heads(grads.size());
   std::vector<double> losses(grads.size());
   parallel_region([&](int thread, int threads) {
     for (int64_t i = thread; i < count; i += threads) {
       const auto at = static_cast<size_t>(i);
-      losses[at] = sequence(first + i, grads[at]);
+      losses[at] = sequence(first + i, grads[at], heads[at]);
     }
   });
   const NoGrad off;
   for (size_t i = 0; i < grads.size(); ++i) {
     step.loss += losses[i];
-    for (size_t p = 0; p < sums_.size(); ++p) {
-      if (!grads[i][p].defined()) continue;
-      if (sums_[p].defined())
-        accumulate(sums_[p], grads[i][p]);
-      else
-        sums_[p] = cast(grads[i][p], kF32);
-    }
+    for (size_t p = 0; p < sums_.size(); ++p) add(p, grads[i][p]);
+    add(head_, heads[i]);
     grads[i].clear();
+    heads[i] = Tensor();
   }
 }
 

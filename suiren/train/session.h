@@ -53,7 +53,8 @@ class StepRunner {
   std::optional<Step> run(int64_t step, double lr);
 
  private:
-  double sequence(int64_t index, Tensors& sums) const;
+  double sequence(int64_t index, Tensors& sums, Tensor& head) const;
+  void add(size_t parameter, const Tensor& grad);
   void alone(int64_t index, Step& step);
   void side_by_side(int64_t first, int64_t count, Step& step);
   const models::Transformer& worker() const { return rounded_ ? *rounded_ : model_; }
@@ -64,6 +65,7 @@ class StepRunner {
   const data::Loader& loader_;
   int64_t together_;           // sequences that run side by side
   Tensors parameters_, sums_;  // the worker's, and f32 sums of their gradients
+  size_t head_;                // which of them the head's products have
 };
 
 }  // namespace suiren::train

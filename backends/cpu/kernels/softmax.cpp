@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/cpu/cross_entropy_rows.h"
 #include "backends/cpu/rows.h"
 #include "backends/cpu/simd/targets.h"
 #include "suiren/base/error.h"
@@ -53,10 +54,51 @@ float logsumexp_row(const float* x, int64_t n) {
   return top + std::log(exp_sum(x, n, top));
 }
 
+// x = exp(x - top) in place; returns their sum.
+HWY_INLINE float exp_in_place(float* x, int64_t n, float top) {
+  const V m = set(top);
+  const auto step = [=](int64_t at) SUIREN_STEP {
+    const V e = exp_nonpositive(hn::Sub(load(x + at), m));
+    store(e, x + at);
+    return e;
+  };
+  const int64_t w = width(), whole = n / w * w;
+  V s0 = hn::Zero(F32()), s1 = s0, s2 = s0, s3 = s0;
+  int64_t i = 0;
+  for (; i + 4 * w <= whole; i += 4 * w) {
+    s0 = hn::Add(s0, step(i));
+    s1 = hn::Add(s1, step(i + w));
+    s2 = hn::Add(s2, step(i + 2 * w));
+    s3 = hn::Add(s3, step(i + 3 * w));
+  }
+  for (; i < whole; i += w) s0 = hn::Add(s0, step(i));
+  V sum = hn::Add(hn::Add(s0, s1), hn::Add(s2, s3));
+  if (whole < n) {  // lanes past the end would count as exp(0 - top)
+    const auto part = hn::FirstN(F32(), static_cast<size_t>(n - whole));
+    const V e = hn::IfThenElseZero(part, exp_nonpositive(hn::Sub(load_part(x + whole, n - whole), m)));
+    store_part(e, x + whole, n - whole);
+    sum = hn::Add(sum, e);
+  }
+  return lanes_sum(sum);
+}
+
 // y = exp(x - lse) * scale.
 void scaled_exp_row(const float* x, float* y, int64_t n, float lse, float scale) {
   const V l = set(lse), s = set(scale);
   for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Mul(exp(hn::Sub(in(x), l)), s), y); });
+}
+
+// x = softmax(x) * scale in place; returns logsumexp(x).
+float scaled_softmax_row(float* x, int64_t n, float scale) {
+  const float top = row_max(x, n);
+  if (std::isinf(top)) {
+    scaled_exp_row(x, x, n, top, scale);
+    return top;
+  }
+  const float sum = exp_in_place(x, n, top);
+  const V s = set(scale / sum);
+  for_vectors(n, [=](auto in, auto out) SUIREN_STEP { out(hn::Mul(in(x), s), x); });
+  return top + std::log(sum);
 }
 
 }  // namespace
@@ -65,6 +107,20 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace suiren::cpu {
+
+int64_t target_class(const Operand& targets, int64_t i, int64_t classes) {
+  const int64_t t = targets.dtype() == SR_I32 ? targets.data<int32_t>()[i] : targets.data<int64_t>()[i];
+  SR_CHECK(t >= 0 && t < classes, "target {} of row {} is out of range for {} classes", t, i, classes);
+  return t;
+}
+float logsumexp_row(const float* x, int64_t n) { return SUIREN_PICK(logsumexp_row)(x, n); }
+float cross_entropy_row(float* x, int64_t n, int64_t target, float g) {
+  const float right = x[target];
+  const float lse = SUIREN_PICK(scaled_softmax_row)(x, n, g);
+  x[target] -= g;
+  return lse - right;
+}
+
 namespace {
 
 constexpr int64_t kGrain = 32768;
@@ -116,12 +172,6 @@ void logsumexp(const Call& c, void*) {
   });
 }
 
-int64_t target(const Operand& targets, int64_t i, int64_t V) {
-  const int64_t t = targets.dtype() == SR_I32 ? targets.data<int32_t>()[i] : targets.data<int64_t>()[i];
-  SR_CHECK(t >= 0 && t < V, "[cross_entropy] target {} of row {} is out of range for {} classes", t, i, V);
-  return t;
-}
-
 // Inputs logits [N, V], targets [N]; outputs loss [N], lse [N], which are f32.
 void cross_entropy(const Call& c, void*) {
   const Operand x = c.in(0), targets = c.in(1);
@@ -129,7 +179,7 @@ void cross_entropy(const Call& c, void*) {
   float *loss = c.out(0).data<float>(), *lse = c.out(1).data<float>();
   const auto row = SUIREN_PICK(logsumexp_row);
   for_rows(x, [&](const float* logits, int64_t i) {
-    const int64_t t = target(targets, i, V);
+    const int64_t t = target_class(targets, i, V);
     lse[i] = row(logits, V);
     loss[i] = lse[i] - logits[t];
   });
@@ -142,7 +192,7 @@ void cross_entropy_backward(const Call& c, void*) {
   const float *lse = c.in(2).data<float>(), *g = c.in(3).data<float>(), *g_lse = c.in(4).data<float>();
   const auto row = SUIREN_PICK(scaled_exp_row);
   map_rows(x, c.out(0), [&](const float* logits, float* to, int64_t i) {
-    const int64_t t = target(targets, i, V);
+    const int64_t t = target_class(targets, i, V);
     row(logits, to, V, lse[i], g[i] + g_lse[i]);
     to[t] -= g[i];
   });
