@@ -5,29 +5,14 @@
 
 #include "suiren/base/error.h"
 #include "suiren/text/byte_level.h"
+#include "suiren/text/normalizer.h"
 
 namespace suiren::text {
 
 namespace {
 
 std::string replaced(std::string_view text, std::string_view literal, std::string_view content) {
-  std::string out;
-  size_t done = 0;
-  for (size_t at = text.find(literal); at != text.npos; at = text.find(literal, done)) {
-    out.append(text.substr(done, at - done)).append(content);
-    done = at + literal.size();
-  }
-  return out.append(text.substr(done));
-}
-
-std::string replaced(std::string_view text, const Regex& regex, std::string_view content) {
-  std::string out;
-  size_t done = 0;
-  regex.for_each_match(text, [&](size_t begin, size_t end) {
-    out.append(text.substr(done, begin - done)).append(content);
-    done = end;
-  });
-  return out.append(text.substr(done));
+  return replace_all(text, literal, {}, content, most_bytes(text.size()));
 }
 
 std::string byte_of(std::string_view token) {
@@ -58,10 +43,10 @@ std::string stripped(std::string_view text, const DecoderStep& s) {
   return std::string(text);
 }
 
-std::string run(const DecoderStep& s, std::string text, bool first, bool last) {
+std::string run(const DecoderStep& s, std::string text, bool first, bool last, size_t most) {
   switch (s.kind) {
     case DecoderStep::kReplace:
-      return s.regex.empty() ? replaced(text, s.literal, s.content) : replaced(text, s.regex[0], s.content);
+      return replace_all(text, s.literal, s.regex, s.content, most);
     case DecoderStep::kByteFallback:
       return byte_of(text);
     case DecoderStep::kMetaspace:
@@ -95,7 +80,7 @@ Decoder::Decoder(std::vector<DecoderStep> steps, std::vector<DecoderStep> whole)
 
 std::string Decoder::decode(std::string_view token, bool first, bool last) const {
   std::string text(token);
-  for (const DecoderStep& s : steps_) text = run(s, std::move(text), first, last);
+  for (const DecoderStep& s : steps_) text = run(s, std::move(text), first, last, most_bytes(token.size()));
   return text;
 }
 

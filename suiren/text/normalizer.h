@@ -10,6 +10,15 @@
 
 namespace suiren::text {
 
+/// How long text of `bytes` may become on its way through a tokenizer's steps: files can be written whose
+/// steps multiply it without end.
+inline size_t most_bytes(size_t bytes) { return 64 * bytes + (64 << 10); }
+
+/// `text` with `content` for each match of `regex`, or for each `literal` when there is none. Error{kInvalid}
+/// when that has more than `most` bytes.
+std::string replace_all(std::string_view text, std::string_view literal, const std::vector<Regex>& regex,
+                        std::string_view content, size_t most);
+
 /// One step. Bytes that belong to no character pass through all of them.
 struct NormalizerStep {
   enum Kind : uint8_t {
@@ -34,6 +43,7 @@ class Normalizer {
   explicit Normalizer(std::vector<NormalizerStep> steps) : steps_(std::move(steps)) {}
 
   bool empty() const { return steps_.empty(); }
+  /// Error{kInvalid} when the text becomes longer than most_bytes allows.
   std::string apply(std::string_view text) const;
 
  private:

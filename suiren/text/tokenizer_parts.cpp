@@ -56,6 +56,8 @@ uint64_t read_count(const Json& part, const char* key, const std::string& name) 
 std::string read_replacement(const Json& part, const std::string& name) {
   const std::string replacement = io::json_string(part, "replacement", name);
   SR_CHECK(!replacement.empty(), "{}: a Metaspace has an empty replacement", name);
+  SR_CHECK(replacement.size() <= 4, "{}: a Metaspace has the replacement '{}', expected one character", name,
+           replacement);
   return replacement;
 }
 
@@ -281,6 +283,11 @@ std::vector<SplitStage> read_pre_tokenizer(const Json& part, const std::string& 
   if (const Json* parts = sequence(part, type, "pretokenizers", name)) {
     for (const Json& p : *parts)
       for (SplitStage& s : read_pre_tokenizer(p, name)) stages.push_back(std::move(s));
+    // Each would double the bytes of what is not ASCII.
+    const auto levels = std::count_if(stages.begin(), stages.end(),
+                                      [](const SplitStage& s) { return s.kind == SplitStage::kCharacters; });
+    SR_CHECK_AS(kUnsupported, levels <= 1, "{}: pre_tokenizer has ByteLevel {} times; once is supported",
+                name, levels);
     return stages;
   }
   using Kind = SplitStage::Kind;

@@ -150,6 +150,20 @@ TEST(Components, WhatIsNotUnderstoodIsRefusedByName) {
   }
 }
 
+TEST(Components, StepsThatMultiplyTheTextAreStopped) {
+  const Json doubles = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}};
+  Json json = golden()["models"]["llama"];
+  for (int i = 0; i < 40; ++i) json["normalizer"]["normalizers"].push_back(doubles);
+  EXPECT_THROW(Tokenizer::from_json(json.dump(), "T.json").encode(std::string(100, 'a')), Error);
+  json = golden()["models"]["llama"];
+  json["decoder"] = {{"type", "Sequence"}, {"decoders", Json(std::vector<Json>(40, doubles))}};
+  const Tokenizer t = Tokenizer::from_json(json.dump(), "T.json");
+  EXPECT_THROW(t.decode(t.encode("a")), Error);
+  const Json level = {{"type", "ByteLevel"}};
+  json["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {level, level}}};
+  EXPECT_THROW(Tokenizer::from_json(json.dump(), "T.json"), Error);
+}
+
 TEST(Components, NoTokenAndNoUnknownTokenIsAnError) {
   Json json = golden()["models"]["unigram"];
   json["model"]["unk_id"] = nullptr;
