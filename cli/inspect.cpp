@@ -91,8 +91,9 @@ Model read_gguf(const std::string& path) {
   m.cached = m.kv_heads * (key + of("attention.value_length", key));
   m.context = of("context_length", 0);
   if (file.find("tokenizer.ggml.model"))
-    m.tokenizer = fmt::format("{}, {} tokens", file.string("tokenizer.ggml.model"),
-                              file.find("tokenizer.ggml.tokens") ? file.find("tokenizer.ggml.tokens")->size() : 0);
+    m.tokenizer =
+        fmt::format("{}, {} tokens", file.string("tokenizer.ggml.model"),
+                    file.find("tokenizer.ggml.tokens") ? file.find("tokenizer.ggml.tokens")->size() : 0);
   if (file.find("tokenizer.chat_template")) m.chat_template = file.string("tokenizer.chat_template");
   return m;
 }
@@ -146,9 +147,8 @@ Model read_folder(const std::string& folder) {
   m.format = files.size() == 1 ? "safetensors" : fmt::format("safetensors, {} files", files.size());
   if (fs::exists(folder + "/config.json")) read_config(folder, m);
   if (fs::exists(folder + "/tokenizer.json"))
-    m.tokenizer = or_reason([&] {
-      return fmt::format("tokenizer.json, {} tokens", text::Tokenizer::load(folder).vocab_size());
-    });
+    m.tokenizer = or_reason(
+        [&] { return fmt::format("tokenizer.json, {} tokens", text::Tokenizer::load(folder).vocab_size()); });
   m.chat_template = template_of(folder);
   return m;
 }
@@ -178,7 +178,8 @@ std::vector<Folded> fold(const std::vector<Row>& rows, bool all) {
     std::string name;
     for (size_t i = 0; i < r.name.size();) {
       const size_t end = std::min(r.name.find_first_not_of("0123456789", i), r.name.size());
-      const bool number = end > i && (i == 0 || r.name[i - 1] == '.') && (end == r.name.size() || r.name[end] == '.');
+      const bool number =
+          end > i && (i == 0 || r.name[i - 1] == '.') && (end == r.name.size() || r.name[end] == '.');
       name += number && !all ? "*" : r.name.substr(i, std::max<size_t>(end - i, 1));
       i = std::max(end, i + 1);
     }
@@ -214,8 +215,8 @@ void print(const Model& m, const Args& a, int64_t context) {
   line("format", m.format);
   line("architecture", m.architecture);
   if (m.layers > 0)
-    line("shape", fmt::format("{} layers, hidden {}, {} heads ({} of keys and values), {} positions", m.layers,
-                              m.hidden_size, m.heads, m.kv_heads, m.context));
+    line("shape", fmt::format("{} layers, hidden {}, {} heads ({} of keys and values), {} positions",
+                              m.layers, m.hidden_size, m.heads, m.kv_heads, m.context));
   line("parameters", train::format_count(m.parameters()));
   line("tensors", fmt::format("{}: {}", m.tensors.size(), types_of(m)));
   line("tokenizer", m.tokenizer);
@@ -271,11 +272,14 @@ void run(const Args& a, bool json) {
 
 void add_inspect(CLI::App& app, Globals& g) {
   static Args a;
-  CLI::App* c = add_command(app, "inspect", "what a model's files hold: tensors, tokenizer, memory",
-                            "  suiren inspect smollm2-135m-q4_1.gguf\n  suiren inspect runs/poems/model --context 256\n"
-                            "  suiren inspect model.safetensors --all\n  suiren inspect model.gguf --json");
-  c->add_option("model", a.path, "a .gguf or .safetensors file, or a folder in Hugging Face's layout")->required();
-  c->add_option("--context", a.context, "positions for the memory estimates (default: the model's, at most 4096)")
+  CLI::App* c =
+      add_command(app, "inspect", "what a model's files hold: tensors, tokenizer, memory",
+                  "  suiren inspect smollm2-135m-q4_1.gguf\n  suiren inspect runs/poems/model --context 256\n"
+                  "  suiren inspect model.safetensors --all\n  suiren inspect model.gguf --json");
+  c->add_option("model", a.path, "a .gguf or .safetensors file, or a folder in Hugging Face's layout")
+      ->required();
+  c->add_option("--context", a.context,
+                "positions for the memory estimates (default: the model's, at most 4096)")
       ->check(CLI::PositiveNumber);
   c->add_flag("--all", a.all, "each tensor on a line of its own, not one line for all layers");
   c->callback([&g] { g.run = [&g] { run(a, g.json); }; });

@@ -41,10 +41,12 @@ TEST_F(Cli, InspectReadsGguf) {
 }
 
 TEST_F(Cli, InspectRefusesWhatIsNoModel) {
-  EXPECT_EQ(run({"inspect", at("nothing")}).err, "suiren: " + at("nothing") + ": there is no such file or folder\n");
+  EXPECT_EQ(run({"inspect", at("nothing")}).err,
+            "suiren: " + at("nothing") + ": there is no such file or folder\n");
   const Outcome text = run({"inspect", put("notes.txt", "hello")});
   EXPECT_EQ(text.code, 2);
-  EXPECT_NE(text.err.find("expected a .gguf or .safetensors file, or a folder"), std::string::npos) << text.err;
+  EXPECT_NE(text.err.find("expected a .gguf or .safetensors file, or a folder"), std::string::npos)
+      << text.err;
   EXPECT_EQ(run({"inspect", put("bad.gguf", "GGUF")}).code, 2);
   EXPECT_EQ(run({"inspect", put("bad.safetensors", "12345678")}).code, 2);
   fs::create_directories(at("empty"));
