@@ -19,6 +19,7 @@ Value range(Interpreter&, const Value&, const Args& args) {
 Value dict(Interpreter& in, const Value&, const Args& args) {
   SR_CHECK(args.positional.size() <= 1, "dict() takes at most 1 argument without a name");
   std::vector<Dict::Item> items;
+  if (!args.positional.empty()) refuse_undefined(args.positional[0]);
   if (!args.positional.empty() && args.positional[0].is_dict()) {
     items = args.positional[0].as_dict().items();
     in.budget().spend(static_cast<int64_t>(items.size()));

@@ -202,10 +202,7 @@ Value Interpreter::arithmetic(ExprKind kind, const Value& a, const Value& b) {
     return negative ? int_arithmetic(ExprKind::kSubtract, 0, a.as_int()) : Value(a.as_int());
   }
   if (kind == ExprKind::kAdd) return add(a, b);
-  if (kind == ExprKind::kModulo && a.is_string()) {
-    refuse_undefined(b);
-    return percent_format(*this, a, b);
-  }
+  if (kind == ExprKind::kModulo && a.is_string()) return percent_format(*this, a, b);
   if (kind == ExprKind::kMultiply) {
     if ((a.is_string() || a.is_sequence()) && b.is_integral()) return repeat(a, b.as_int());
     if ((b.is_string() || b.is_sequence()) && a.is_integral()) return repeat(b, a.as_int());

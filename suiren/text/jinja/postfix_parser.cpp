@@ -49,8 +49,9 @@ ExprPtr ExpressionParser::attribute(ExprPtr on) {
 ExprPtr ExpressionParser::subscript(ExprPtr on) {
   const int at = line();
   expect_operator("[");
-  if (current().is_operator("]")) unexpected("an index");
-  ExprPtr index = current().is_operator(":") ? nullptr : expression();
+  ExprPtr index = current().is_operator("]")   ? make(ExprKind::kTuple, at)  // which finds nothing
+                  : current().is_operator(":") ? nullptr
+                                               : expression();
   ExprPtr made;
   if (skip_operator(":")) {
     ExprPtr stop = slice_bound();

@@ -182,8 +182,7 @@ Value join_method(Interpreter& in, const Value& on, const Args& args) {
 
 Value replace_method(Interpreter& in, const Value& on, const Args& args) {
   const List a = args.bind("replace", {"old", "new", "count"}, 2);
-  (void)to_text(a[1], "replace()");
-  const std::string to = on.is_safe() ? escaped(a[1], in.budget()) : a[1].as_string();
+  const std::string to = on.is_safe() ? escaped(a[1], in.budget()) : to_text(a[1], "replace()");
   return made(on, replace_text(in, on.as_string(), to_text(a[0], "replace()"), to,
                                given(a[2]) ? to_int(a[2], "replace()") : -1));
 }

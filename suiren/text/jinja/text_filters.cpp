@@ -173,6 +173,21 @@ Value escape(Interpreter& in, const Value& on, const Args& args) {
   return Value(escaped(on, in.budget()), true);
 }
 
+Value force_escape(Interpreter& in, const Value& on, const Args& args) {
+  args.bind("forceescape", {});
+  return Value(escape_html(in.text_of(on), in.budget()), true);
+}
+
+Value strip_tags_filter(Interpreter& in, const Value& on, const Args& args) {
+  args.bind("striptags", {});
+  return strip_tags(in.text_of(on), in.budget());
+}
+
+Value string(Interpreter& in, const Value& on, const Args& args) {
+  args.bind("string", {});
+  return soft_text(in, on);
+}
+
 constexpr Builtin kFilters[] = {
     {"upper", converted<to_upper>},
     {"lower", converted<to_lower>},
@@ -189,11 +204,9 @@ constexpr Builtin kFilters[] = {
     {"safe", safe},
     {"e", escape},
     {"escape", escape},
-    {"forceescape", [](Interpreter& in, const Value& on,
-                       const Args&) { return Value(escape_html(in.text_of(on), in.budget()), true); }},
-    {"striptags", [](Interpreter& in, const Value& on,
-                     const Args&) { return Value(strip_tags(in.text_of(on), in.budget())); }},
-    {"string", [](Interpreter& in, const Value& on, const Args&) { return soft_text(in, on); }},
+    {"forceescape", force_escape},
+    {"striptags", strip_tags_filter},
+    {"string", string},
 };
 
 }  // namespace
