@@ -164,10 +164,12 @@ Tensor Transformer::head(const Tensor& hidden) const {
 Tensor Transformer::token_losses(const Tensor& ids, const Tensor& targets) const {
   SR_CHECK_AS(kShape, ids.shape() == targets.shape(), "targets have shape {}, expected {} as the ids",
               targets.shape(), ids.shape());
-  const Tensor states = reshape(hidden(ids), {-1, config_.hidden_size}), rows = reshape(targets, {-1});
-  // For the backward pass the logits are kept rather than formed twice.
-  if (!linear_head() || (grad_enabled() && states.requires_grad())) return cross_entropy(head(states), rows);
-  return linear_cross_entropy(head_input(states), head_weight(), rows);
+  const Tensor states = hidden(ids), rows = reshape(targets, {-1});
+  // For the backward pass the logits are kept rather than formed twice; of a batch, its dimension too: the
+  // weight's gradient is then the sum of those of its sequences, in order.
+  if (!linear_head() || (grad_enabled() && states.requires_grad()))
+    return cross_entropy(reshape(head(states), {-1, config_.vocab_size}), rows);
+  return linear_cross_entropy(head_input(reshape(states, {-1, config_.hidden_size})), head_weight(), rows);
 }
 
 nn::Stored Transformer::stored(const std::string& name, const Shape& shape) const {

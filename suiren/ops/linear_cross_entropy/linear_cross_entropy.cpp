@@ -96,7 +96,8 @@ struct LinearCrossEntropyGradients {
     const Attrs a;
     const auto call = [&](int64_t N, int64_t V, int64_t D) {
       Sample s = sample(a, head(N, V, D, true));
-      s.loosen = 4;  // a chip may round d to the dtype of x before it multiplies it
+      // A chip may round d to the dtype of x before it multiplies it, and dw sums that over all rows.
+      s.loosen = 12;
       return s;
     };
     return {call(4, 7, 5),

@@ -36,9 +36,10 @@ std::string grouped(const std::string& digits, char separator, size_t group) {
 }
 
 std::string in_base(uint64_t magnitude, unsigned base, bool upper) {
+  const char* const all = upper ? "0123456789ABCDEF" : "0123456789abcdef";
   std::string digits;
   do {
-    digits += (upper ? "0123456789ABCDEF" : "0123456789abcdef")[magnitude % base];
+    digits += all[magnitude % base];
   } while ((magnitude /= base) > 0);
   std::reverse(digits.begin(), digits.end());
   return digits;
