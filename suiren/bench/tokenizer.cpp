@@ -1,4 +1,5 @@
 #include "suiren/text/tokenizer.h"
+#include "suiren/io/utf8.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -122,9 +123,7 @@ std::string made_up_english() {
 }
 std::string made_up_chinese() {
   std::vector<std::string> characters;
-  for (int c = 0x4e00; c < 0x4e00 + 3000; ++c)  // three bytes each in UTF-8
-    characters.push_back({static_cast<char>(0xe0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 63)),
-                          static_cast<char>(0x80 | (c & 63))});
+  for (uint32_t c = 0x4e00; c < 0x4e00 + 3000; ++c) io::append_utf8(characters.emplace_back(), c);
   return made_up(characters, 3, "");
 }
 

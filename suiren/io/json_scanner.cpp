@@ -14,19 +14,6 @@ constexpr int kMaxDepth = 64;
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-void append_code(std::string& out, uint32_t c) {
-  const auto tail = [&](int shift) { out += static_cast<char>(0x80 | (c >> shift & 63)); };
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0 | c >> 6), tail(0);
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xE0 | c >> 12), tail(6), tail(0);
-  } else {
-    out += static_cast<char>(0xF0 | c >> 18), tail(12), tail(6), tail(0);
-  }
-}
-
 }  // namespace
 
 void JsonScanner::refuse(std::string_view why) const {
@@ -86,7 +73,7 @@ void JsonScanner::escape() {
   } else if (code >= 0xDC00 && code < 0xE000) {
     refuse("not valid JSON: half of a surrogate pair");
   }
-  append_code(unescaped_, code);
+  append_utf8(unescaped_, code);
 }
 
 std::string_view JsonScanner::string() {

@@ -64,6 +64,19 @@ std::string replace_invalid_utf8(std::string_view text) {
   return out;
 }
 
+void append_utf8(std::string& out, uint32_t code) {
+  const auto tail = [&](int shift) { out += static_cast<char>(0x80 | (code >> shift & 63)); };
+  if (code < 0x80) {
+    out += static_cast<char>(code);
+  } else if (code < 0x800) {
+    out += static_cast<char>(0xC0 | code >> 6), tail(0);
+  } else if (code < 0x10000) {
+    out += static_cast<char>(0xE0 | code >> 12), tail(6), tail(0);
+  } else {
+    out += static_cast<char>(0xF0 | code >> 18), tail(12), tail(6), tail(0);
+  }
+}
+
 void check_utf8(std::string_view text, const std::string& name, int64_t offset, int64_t line) {
   const size_t at = find_invalid_utf8(text);
   if (at == std::string_view::npos) return;

@@ -14,6 +14,9 @@ size_t find_invalid_utf8(std::string_view text);
 /// errors="replace" does).
 std::string replace_invalid_utf8(std::string_view text);
 
+/// Appends the bytes of a code point below 2^21.
+void append_utf8(std::string& out, uint32_t code);
+
 /// Throws Error{kInvalid} unless `text` is UTF-8, naming the file, the byte offset and the line, and offering
 /// --lossy. `offset` and `line` say where in the file `text` begins (0-based, 1-based).
 void check_utf8(std::string_view text, const std::string& name, int64_t offset = 0, int64_t line = 1);

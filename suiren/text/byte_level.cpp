@@ -1,5 +1,6 @@
 #include "suiren/text/byte_level.h"
 
+#include "suiren/io/utf8.h"
 #include "suiren/text/unicode.h"
 
 namespace suiren::text {
@@ -40,13 +41,7 @@ const std::array<uint8_t, 256>& byte_order() { return alphabet().order; }
 std::string to_characters(std::string_view bytes) {
   std::string out;
   for (const char c : bytes) {
-    const int code = alphabet().code_of_byte[static_cast<uint8_t>(c)];
-    if (code < 0x80) {
-      out += static_cast<char>(code);
-    } else {
-      out += static_cast<char>(0xC0 | code >> 6);
-      out += static_cast<char>(0x80 | (code & 63));
-    }
+    io::append_utf8(out, static_cast<uint32_t>(alphabet().code_of_byte[static_cast<uint8_t>(c)]));
   }
   return out;
 }

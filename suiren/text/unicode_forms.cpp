@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "suiren/io/utf8.h"
 #include "suiren/text/unicode.h"
 
 namespace suiren::text {
@@ -146,19 +147,6 @@ void compose_all(Codes& codes) {
 
 }  // namespace
 
-void append_utf8(std::string& out, uint32_t c) {
-  const auto tail = [&](int shift) { out += static_cast<char>(0x80 | (c >> shift & 63)); };
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0 | c >> 6), tail(0);
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xE0 | c >> 12), tail(6), tail(0);
-  } else {
-    out += static_cast<char>(0xF0 | c >> 18), tail(12), tail(6), tail(0);
-  }
-}
-
 std::string normalize(std::string_view text, NormalForm form) {
   const uint8_t* unsafe = forms().unsafe.data();
   const uint8_t bit = static_cast<uint8_t>(1 << static_cast<int>(form));
@@ -187,7 +175,7 @@ std::string normalize(std::string_view text, NormalForm form) {
     }
     order_marks(codes);
     if (composes) compose_all(codes);
-    for (const uint32_t code : codes) append_utf8(out, code);
+    for (const uint32_t code : codes) io::append_utf8(out, code);
     copied = previous = p;
   }
   out.append(copied, end);
@@ -212,7 +200,7 @@ std::string lower_case(std::string_view text) {
     else if (c.code >= distance.size() || distance[c.code] == 0)
       out.append(p, c.size);
     else
-      append_utf8(out, c.code + static_cast<uint32_t>(distance[c.code]));
+      io::append_utf8(out, c.code + static_cast<uint32_t>(distance[c.code]));
     p += c.size;
   }
   return out;

@@ -32,7 +32,4 @@ enum CharSet : uint8_t {
 /// `apart`.
 std::string replace_sets(std::string_view text, uint8_t removed, uint8_t spaces, uint8_t apart);
 
-/// Appends a code point as UTF-8.
-void append_utf8(std::string& out, uint32_t code);
-
 }  // namespace suiren::text

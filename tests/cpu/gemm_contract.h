@@ -45,21 +45,28 @@ struct Random {
 // A matrix of one of four layouts inside a buffer with a margin of NaN: a read out of bounds spoils the
 // result.
 enum class Layout { kRows, kColumns, kRowsPadded, kScattered };
+struct Strides {
+  int64_t row, col, size;  // size: from the first to the last element
+  Strides(int64_t rows, int64_t cols, Layout layout) : row(cols), col(1) {
+    if (layout == Layout::kColumns) row = 1, col = rows;
+    if (layout == Layout::kRowsPadded) row = cols + 5;
+    if (layout == Layout::kScattered) row = 2, col = 2 * rows + 3;
+    size = (rows - 1) * row + (cols - 1) * col + 1;
+  }
+};
+inline constexpr int64_t kMargin = 64;
+
 template <class T>
 struct Matrix {
   std::vector<T> buffer;
   MatrixView<T> view;
   Matrix(int64_t rows, int64_t cols, Layout layout, uint32_t seed) {
-    int64_t rs = cols, cs = 1;
-    if (layout == Layout::kColumns) rs = 1, cs = rows;
-    if (layout == Layout::kRowsPadded) rs = cols + 5;
-    if (layout == Layout::kScattered) rs = 2, cs = 2 * rows + 3;
-    const int64_t margin = 64, size = (rows - 1) * rs + (cols - 1) * cs + 1;
-    buffer.assign(size + 2 * margin, T(std::nanf("")));
-    view = {buffer.data() + margin, rows, cols, rs, cs};
+    const Strides s(rows, cols, layout);
+    buffer.assign(s.size + 2 * kMargin, T(std::nanf("")));
+    view = {buffer.data() + kMargin, rows, cols, s.row, s.col};
     Random random{seed};
     for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < cols; ++j) buffer[margin + i * rs + j * cs] = T(random.next());
+      for (int64_t j = 0; j < cols; ++j) buffer[kMargin + i * s.row + j * s.col] = T(random.next());
   }
   T at(int64_t i, int64_t j) const { return view.data[i * view.row_stride + j * view.col_stride]; }
 };

@@ -16,17 +16,13 @@ struct Int8Matrix {
   std::vector<int8_t> buffer;
   MatrixView<int8_t> view;
   Int8Matrix(int64_t rows, int64_t cols, Layout layout, uint32_t seed) {
-    int64_t rs = cols, cs = 1;
-    if (layout == Layout::kColumns) rs = 1, cs = rows;
-    if (layout == Layout::kRowsPadded) rs = cols + 5;
-    if (layout == Layout::kScattered) rs = 2, cs = 2 * rows + 3;
-    const int64_t margin = 64, size = (rows - 1) * rs + (cols - 1) * cs + 1;
+    const Strides s(rows, cols, layout);
     std::mt19937 random(seed);
-    for (int64_t i = 0; i < size + 2 * margin; ++i) {
+    for (int64_t i = 0; i < s.size + 2 * kMargin; ++i) {
       const auto x = static_cast<int>(random() % 256) - 128;
       buffer.push_back(static_cast<int8_t>(random() % 3 ? x : x < 0 ? -128 : 127));
     }
-    view = {buffer.data() + margin, rows, cols, rs, cs};
+    view = {buffer.data() + kMargin, rows, cols, s.row, s.col};
   }
   int64_t at(int64_t i, int64_t j) const { return view.data[i * view.row_stride + j * view.col_stride]; }
 };

@@ -8,6 +8,7 @@
 #include "suiren/base/digest.h"
 #include "suiren/base/error.h"
 #include "suiren/base/file.h"
+#include "suiren/io/utf8.h"
 #include "suiren/text/tokenizer.h"
 #include "suiren/text/unicode_forms.h"
 
@@ -32,9 +33,9 @@ std::string code_points() {
   std::string text;
   for (const auto& [low, high] : kRanges)
     for (uint32_t c = low; c < high; ++c) {
-      append_utf8(text, c);
+      io::append_utf8(text, c);
       text += 'a';
-      append_utf8(text, c);
+      io::append_utf8(text, c);
       text += "\xCC\x81 ";
     }
   return text;

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <span>
 
+#include "suiren/io/utf8.h"
 namespace suiren::text::jinja {
 namespace {
 
@@ -29,7 +30,7 @@ struct CaseMap {
                                           [](const CaseSpecial& s, uint32_t c) { return s.code < c; });
     if (special != specials.end() && special->code == code) {
       for (const uint32_t to : {special->first, special->second, special->third})
-        if (to != 0) append_code(out, to);
+        if (to != 0) io::append_utf8(out, to);
       return;
     }
     const auto after = std::upper_bound(runs.begin(), runs.end(), code,
@@ -38,7 +39,7 @@ struct CaseMap {
       const CaseRun& run = *std::prev(after);
       if (code <= run.last && (code - run.first) % run.stride == 0) code += static_cast<uint32_t>(run.delta);
     }
-    append_code(out, code);
+    io::append_utf8(out, code);
   }
 };
 constexpr CaseMap kUpper{kUpperRuns, kUpperSpecials}, kLower{kLowerRuns, kLowerSpecials},
@@ -56,7 +57,7 @@ bool is_final_sigma(std::string_view text, size_t at, bool after_cased) {
 void append_lower(std::string& out, std::string_view text, size_t at, bool after_cased) {
   const uint32_t code = code_at(text, at);
   if (code == kSigma && is_final_sigma(text, at, after_cased)) {
-    append_code(out, kFinalSigma);
+    io::append_utf8(out, kFinalSigma);
   } else {
     kLower.append(out, code);
   }
@@ -92,19 +93,6 @@ uint32_t code_at(std::string_view text, size_t at) {
       return (byte(0) & 15) << 12 | tail(1) << 6 | tail(2);
     default:
       return (byte(0) & 7) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3);
-  }
-}
-
-void append_code(std::string& to, uint32_t c) {
-  const auto tail = [&](int shift) { return static_cast<char>(0x80 | (c >> shift & 63)); };
-  if (c < 0x80) {
-    to += static_cast<char>(c);
-  } else if (c < 0x800) {
-    to += {static_cast<char>(0xC0 | c >> 6), tail(0)};
-  } else if (c < 0x10000) {
-    to += {static_cast<char>(0xE0 | c >> 12), tail(6), tail(0)};
-  } else {
-    to += {static_cast<char>(0xF0 | c >> 18), tail(12), tail(6), tail(0)};
   }
 }
 
@@ -186,7 +174,7 @@ std::string swap_case(std::string_view text) {
     } else if (is_lower(code)) {
       kUpper.append(out, code);
     } else {
-      append_code(out, code);
+      io::append_utf8(out, code);
     }
     after_cased = is_cased(code);
   }

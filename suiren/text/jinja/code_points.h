@@ -18,7 +18,6 @@ inline size_t size_at(std::string_view text, size_t at) {
   return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 uint32_t code_at(std::string_view text, size_t at);
-void append_code(std::string& to, uint32_t code);
 std::vector<uint32_t> codes_of(std::string_view text);
 
 /// str.isspace() of one code point; and what `\s` of Python's re matches.

@@ -272,31 +272,33 @@ ExprPtr ExpressionParser::number(const Token& token) const {
   return made;
 }
 
+// Items between two brackets with commas between them; a last comma may follow.
+template <class Item>
+void ExpressionParser::bracketed(const char* open, const char* close, Item item) {
+  expect_operator(open);
+  for (bool first = true; !current().is_operator(close); first = false) {
+    if (!first) expect_operator(",");
+    if (current().is_operator(close)) break;
+    item();
+  }
+  expect_operator(close);
+}
+
 ExprPtr ExpressionParser::list() {
   const int at = line();
-  expect_operator("[");
   std::vector<ExprPtr> items;
-  while (!current().is_operator("]")) {
-    if (!items.empty()) expect_operator(",");
-    if (current().is_operator("]")) break;
-    items.push_back(expression());
-  }
-  expect_operator("]");
+  bracketed("[", "]", [&] { items.push_back(expression()); });
   return make(ExprKind::kList, at, std::move(items));
 }
 
 ExprPtr ExpressionParser::dict() {
   const int at = line();
-  expect_operator("{");
   std::vector<ExprPtr> items;
-  while (!current().is_operator("}")) {
-    if (!items.empty()) expect_operator(",");
-    if (current().is_operator("}")) break;
+  bracketed("{", "}", [&] {
     items.push_back(expression());
     expect_operator(":");
     items.push_back(expression());
-  }
-  expect_operator("}");
+  });
   return make(ExprKind::kDict, at, std::move(items));
 }
 

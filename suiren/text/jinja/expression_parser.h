@@ -75,6 +75,8 @@ class ExpressionParser {
   ExprPtr unary(bool with_filters = true);
   ExprPtr primary(bool with_namespace = false);
   ExprPtr number(const Token& token) const;
+  template <class Item>
+  void bracketed(const char* open, const char* close, Item item);
   ExprPtr list();
   ExprPtr dict();
   ExprPtr postfix(ExprPtr on);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "suiren/base/error.h"
+#include "suiren/io/utf8.h"
 #include "suiren/text/jinja/code_points.h"
 #include "suiren/text/unicode.h"
 
@@ -284,7 +285,7 @@ class Lexer {
         size_t n = 1;
         for (; n <= 3 && i + n < text.size() && text[i + n] >= '0' && text[i + n] <= '7'; ++n)
           code = code * 8 + static_cast<uint32_t>(text[i + n] - '0');
-        append_code(out, code);
+        io::append_utf8(out, code);
         i += n;
       } else if (c == 'x' || c == 'u' || c == 'U') {
         i = unescape_hex(text, i, out);
@@ -307,7 +308,7 @@ class Lexer {
     }
     if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
       error(fmt::format("U+{:X} in a string is no character", code));
-    append_code(out, static_cast<uint32_t>(code));
+    io::append_utf8(out, static_cast<uint32_t>(code));
     return at + 2 + digits;
   }
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "suiren/io/utf8.h"
 #include "suiren/text/jinja/code_points.h"
 #include "suiren/text/jinja/print.h"
 
@@ -25,7 +26,7 @@ std::pair<std::string, size_t> reference(std::string_view text, size_t at) {
                   (code < 0xD800 || code > 0xDFFF);
   if (!ok) return {"", 0};
   std::string means;
-  append_code(means, code);
+  io::append_utf8(means, code);
   return {means, end + 1 - at};
 }
 

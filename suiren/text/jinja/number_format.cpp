@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "suiren/io/utf8.h"
 #include "suiren/text/jinja/code_points.h"
 #include "suiren/text/jinja/print.h"
 
@@ -103,7 +104,7 @@ std::string format_integer(int64_t value, const FormatSpec& spec, Budget& budget
     SR_CHECK(magnitude < 0x110000 && value >= 0 && (value < 0xD800 || value > 0xDFFF), "{} is no character",
              value);
     std::string text;
-    append_code(text, static_cast<uint32_t>(value));
+    io::append_utf8(text, static_cast<uint32_t>(value));
     return pad("", text, spec, spec.align == '\0' ? '<' : spec.align, budget);
   }
   std::string sign = value < 0 ? "-" : spec.sign == '+' ? "+" : spec.sign == ' ' ? " " : "";

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "suiren/io/utf8.h"
 #include "suiren/text/jinja/code_points.h"
 #include "suiren/text/jinja/format.h"
 #include "suiren/text/jinja/interpreter.h"
@@ -148,7 +149,7 @@ std::string slice_text(const std::string& text, const Span& span) {
   const auto codes = codes_of(text);
   std::string out;
   for (int64_t i = 0; i < span.count; ++i)
-    append_code(out, codes[static_cast<size_t>(span.start + i * span.step)]);
+    io::append_utf8(out, codes[static_cast<size_t>(span.start + i * span.step)]);
   return out;
 }
 
