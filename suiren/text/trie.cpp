@@ -22,7 +22,7 @@ Trie::Trie(std::vector<std::pair<std::string_view, uint32_t>> strings) {
     nodes_[n].first = static_cast<uint32_t>(nodes_.size());
     while (at < end) {
       const char byte = strings[at].first[depth];
-      const auto other = [&](const auto& s) { return s.first[depth] != byte; };
+      const auto other = [&, depth = depth](const auto& s) { return s.first[depth] != byte; };
       const auto stop = std::find_if(strings.begin() + static_cast<int64_t>(at),
                                      strings.begin() + static_cast<int64_t>(end), other);
       const auto next = static_cast<size_t>(stop - strings.begin());
