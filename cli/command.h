@@ -42,7 +42,7 @@ CLI::App* add_command(CLI::App& app, const std::string& name, const std::string&
 /// --template, --document-separator and --lossy, for the commands that read people's files (data.cpp).
 void add_import_options(CLI::App& command, data::ImportOptions& to);
 
-/// "1,2,3" -> ids. Error{kInvalid} names the entry that is no id.
-std::vector<int64_t> parse_ids(const std::string& text);
+/// "1,2,3" -> ids. Error{kInvalid} names the option and the entry that is no id.
+std::vector<int64_t> parse_ids(const std::string& text, const char* option = "--ids");
 
 }  // namespace suiren::cli

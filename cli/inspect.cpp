@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "suiren/base/file.h"
+#include "suiren/infer/model_settings.h"
 #include "suiren/io/gguf.h"
 #include "suiren/io/json.h"
 #include "suiren/io/safetensors.h"
@@ -98,15 +98,6 @@ Model read_gguf(const std::string& path) {
   return m;
 }
 
-std::string template_of(const std::string& folder) {
-  if (fs::exists(folder + "/chat_template.jinja")) return read_file(folder + "/chat_template.jinja");
-  const std::string path = folder + "/tokenizer_config.json";
-  if (!fs::exists(path)) return "";
-  const Json config = io::read_json(path);
-  const auto found = config.find("chat_template");
-  return found != config.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 // A part that cannot be read is said, and the rest shown.
 template <class F>
 std::string or_reason(F&& f) {
@@ -149,7 +140,7 @@ Model read_folder(const std::string& folder) {
   if (fs::exists(folder + "/tokenizer.json"))
     m.tokenizer = or_reason(
         [&] { return fmt::format("tokenizer.json, {} tokens", text::Tokenizer::load(folder).vocab_size()); });
-  m.chat_template = template_of(folder);
+  m.chat_template = infer::ModelSettings::load(folder).chat_template;
   return m;
 }
 

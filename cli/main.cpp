@@ -79,7 +79,7 @@ CLI::App* add_command(CLI::App& app, const std::string& name, const std::string&
   return c;
 }
 
-std::vector<int64_t> parse_ids(const std::string& text) {
+std::vector<int64_t> parse_ids(const std::string& text, const char* option) {
   std::vector<int64_t> ids;
   for (size_t begin = 0; begin <= text.size();) {
     const size_t comma = std::min(text.find(',', begin), text.size());
@@ -87,7 +87,7 @@ std::vector<int64_t> parse_ids(const std::string& text) {
     char* end = nullptr;
     const int64_t id = std::strtoll(part.c_str(), &end, 10);
     SR_CHECK(!part.empty() && *end == 0 && id >= 0 && id <= 0xffffffffLL,
-             "--ids: '{}' is no token id; expected numbers with commas, as in 1,2,3", part);
+             "{}: '{}' is no token id; expected numbers with commas, as in 1,2,3", option, part);
     ids.push_back(id);
     begin = comma + 1;
   }

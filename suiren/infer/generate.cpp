@@ -1,31 +1,96 @@
 #include "suiren/infer/generate.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <nlohmann/json.hpp>
+#include <chrono>
 
 #include "suiren/core/autograd.h"
-#include "suiren/infer/kv_cache.h"
 #include "suiren/ops/cast/cast.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren::infer {
 namespace {
 
-// Logits after the last of `ids`, [vocabulary].
-std::vector<float> next_logits(const models::Transformer& model, std::span<const int64_t> ids,
-                               KvCache& cache) {
-  const Tensor states = model.hidden(model.ids(ids), &cache);  // [1, T, hidden]
-  return cast(model.head(slice(states, 1, -1, states.dim(1))), kF32).to_vector<float>();
+constexpr size_t kChunk =
+    512;  // positions of a prompt at a time: what a pass needs beside the cache is bounded
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool contains(const std::vector<int64_t>& ids, int64_t id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+// Appends the log-probabilities of `targets` after states [1, targets.size(), hidden].
+void append_logprobs(const models::Transformer& model, const Tensor& states, std::span<const int64_t> targets,
+                     std::vector<float>& to) {
+  for (const float loss : cast(model.losses_after(states, model.ids(targets)), kF32).to_vector<float>())
+    to.push_back(-loss);
 }
 
 }  // namespace
 
-Generation generate(const models::Transformer& model, std::span<const int64_t> prompt,
-                    const GenerateOptions& options, const OnToken& on_token) {
+Generator::Generator(const models::Transformer& model)
+    : model_(model), cache_(model.config(), 0, 1, model.device(), model.dtype()) {}
+
+// The states after `ids`, which follow what is cached: [1, T, hidden].
+Tensor Generator::states_after(std::span<const int64_t> ids) {
+  const int64_t need = cache_.length() + static_cast<int64_t>(ids.size());
+  // By doubling, so that a text without end copies each position a few times at most.
+  if (need > cache_.capacity()) cache_.reserve(std::min(model_.positions(), 2 * need));
+  return model_.hidden(model_.ids(ids), &cache_);
+}
+
+// The state after the prompt's last id, [1, 1, hidden].
+Tensor Generator::prefill(std::span<const int64_t> prompt, const GenerateOptions& options,
+                          Generation& result) {
+  ids_.resize(static_cast<size_t>(cache_.length()));
+  size_t same = 0;  // at least the last is computed: its state is wanted
+  if (!options.prompt_logprobs)
+    while (same + 1 < prompt.size() && same < ids_.size() && ids_[same] == prompt[same]) ++same;
+  cache_.truncate(static_cast<int64_t>(same));
+  ids_.assign(prompt.begin(), prompt.end());
+  Tensor states;
+  for (size_t begin = same; begin < prompt.size(); begin += kChunk) {
+    const std::span<const int64_t> chunk = prompt.subspan(begin, std::min(kChunk, prompt.size() - begin));
+    states = states_after(chunk);
+    const auto targets = prompt.subspan(begin + 1, std::min(chunk.size(), prompt.size() - begin - 1));
+    if (options.prompt_logprobs && !targets.empty())
+      append_logprobs(model_, slice(states, 1, 0, static_cast<int64_t>(targets.size())), targets,
+                      result.prompt_logprobs);
+  }
+  result.computed = static_cast<int64_t>(prompt.size() - same);
+  return slice(states, 1, -1, states.dim(1));
+}
+
+void Generator::decode(Tensor state, const GenerateOptions& options, int64_t count, const OnToken& on_token,
+                       Generation& result) {
+  const size_t prompt = ids_.size();
+  while (true) {
+    const std::vector<float> logits = cast(model_.head(state), kF32).to_vector<float>();
+    const int64_t id = sample(logits, options.sampling, cache_.length(), {ids_, prompt});
+    const bool end = !options.ignore_eos && contains(options.eos_token_ids, id);
+    if (!end) {
+      result.ids.push_back(id);
+      ids_.push_back(id);
+      if (options.logprobs) append_logprobs(model_, state, {&id, 1}, result.logprobs);
+    }
+    if (end || (on_token && !on_token(id))) {
+      result.finish_reason = "stop";
+      return;
+    }
+    if (static_cast<int64_t>(result.ids.size()) == count) return;
+    state = states_after({&id, 1});
+  }
+}
+
+Generation Generator::run(std::span<const int64_t> prompt, const GenerateOptions& options,
+                          const OnToken& on_token) {
   options.sampling.validate();
   const auto length = static_cast<int64_t>(prompt.size());
-  const int64_t context = model.positions();
+  const int64_t context = model_.positions();
   SR_CHECK(length > 0, "the prompt holds no tokens; give at least one");
   SR_CHECK(length <= context, "the prompt has {} tokens, but the model has {} positions; shorten the prompt",
            length, context);
@@ -33,33 +98,21 @@ Generation generate(const models::Transformer& model, std::span<const int64_t> p
   // The last new token needs no position of its own.
   const int64_t count = std::min(options.max_tokens, context - length + 1);
   Generation result{{}, "length"};
-  if (count == 0) return result;
+  if (count == 0 && !options.prompt_logprobs) return result;
 
   const NoGrad off;
-  KvCache cache(model.config(), std::min(length + count - 1, context), 1, model.device(), model.dtype());
-  std::vector<float> logits = next_logits(model, prompt, cache);
-  while (true) {
-    const int64_t id = sample(logits, options.sampling, cache.length());
-    const auto& ends = options.eos_token_ids;
-    const bool end = !options.ignore_eos && std::find(ends.begin(), ends.end(), id) != ends.end();
-    if (!end) result.ids.push_back(id);
-    if (end || (on_token && !on_token(id))) {
-      result.finish_reason = "stop";
-      return result;
-    }
-    if (static_cast<int64_t>(result.ids.size()) == count) return result;
-    logits = next_logits(model, {&id, 1}, cache);
-  }
+  const auto start = Clock::now();
+  cache_.reserve(std::min(context, length + std::min<int64_t>(count, 256)));
+  const Tensor state = prefill(prompt, options, result);
+  result.prefill_seconds = seconds_since(start);
+  if (count > 0) decode(state, options, count, on_token, result);
+  result.decode_seconds = seconds_since(start) - result.prefill_seconds;
+  return result;
 }
 
-std::vector<int64_t> end_tokens(const std::string& folder, const models::TransformerConfig& config) {
-  const std::string path = folder + "/generation_config.json";
-  if (!std::filesystem::exists(path)) return config.eos_token_ids;
-  const io::Json json = io::read_json(path);
-  const auto found = json.find("eos_token_id");
-  if (found == json.end() || found->is_null()) return config.eos_token_ids;
-  if (found->is_array()) return io::json_sizes(json, "eos_token_id", path);
-  return {io::json_int(json, "eos_token_id", path)};
+Generation generate(const models::Transformer& model, std::span<const int64_t> prompt,
+                    const GenerateOptions& options, const OnToken& on_token) {
+  return Generator(model).run(prompt, options, on_token);
 }
 
 }  // namespace suiren::infer

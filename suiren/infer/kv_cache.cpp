@@ -32,4 +32,18 @@ void KvCache::truncate(int64_t length) {
   length_ = length;
 }
 
+void KvCache::reserve(int64_t capacity) {
+  if (capacity <= capacity_) return;
+  const NoGrad off;
+  for (auto* list : {&keys_, &values_})
+    for (Tensor& held : *list) {
+      Shape shape = held.shape();
+      shape[1] = capacity;
+      const Tensor larger = Tensor::empty(shape, held.dtype(), held.device());
+      if (length_ > 0) assign(slice(larger, 1, 0, length_), slice(held, 1, 0, length_));
+      held = larger;
+    }
+  capacity_ = capacity;
+}
+
 }  // namespace suiren::infer

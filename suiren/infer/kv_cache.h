@@ -20,6 +20,8 @@ class KvCache : public models::KvStore {
   void advance(int64_t positions) override { length_ += positions; }
   /// Forgets the positions from `length` on.
   void truncate(int64_t length);
+  /// Makes room for `capacity` positions at least; what is held is kept.
+  void reserve(int64_t capacity);
 
  private:
   int64_t capacity_, length_ = 0;

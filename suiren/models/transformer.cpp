@@ -164,7 +164,11 @@ Tensor Transformer::head(const Tensor& hidden) const {
 Tensor Transformer::token_losses(const Tensor& ids, const Tensor& targets) const {
   SR_CHECK_AS(kShape, ids.shape() == targets.shape(), "targets have shape {}, expected {} as the ids",
               targets.shape(), ids.shape());
-  const Tensor states = hidden(ids), rows = reshape(targets, {-1});
+  return losses_after(hidden(ids), targets);
+}
+
+Tensor Transformer::losses_after(const Tensor& states, const Tensor& targets) const {
+  const Tensor rows = reshape(targets, {-1});
   // For the backward pass the logits are kept rather than formed twice; of a batch, its dimension too: the
   // weight's gradient is then the sum of those of its sequences, in order.
   if (!linear_head() || (grad_enabled() && states.requires_grad()))

@@ -76,6 +76,8 @@ class Transformer : public nn::Module {
   std::unique_ptr<Transformer> placed(const nn::Placement& at) const;
   /// Cross-entropy in nats of each target, [B * T]: ids and targets [B, T].
   Tensor token_losses(const Tensor& ids, const Tensor& targets) const;
+  /// The same from states [B, T, hidden] = hidden(ids): minus the log-probabilities of the targets.
+  Tensor losses_after(const Tensor& states, const Tensor& targets) const;
 
  protected:
   bool ignores(const std::string& name) const override;

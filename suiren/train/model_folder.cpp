@@ -47,6 +47,7 @@ void write_model_folder(const std::string& folder, const models::Transformer& mo
   if (c.eos_token_ids.size() == 1)
     settings["eos_token"] = t.bytes_of(static_cast<uint32_t>(c.eos_token_ids[0]));
   if (c.bos_token_id) settings["bos_token"] = t.bytes_of(static_cast<uint32_t>(*c.bos_token_id));
+  settings["add_bos_token"] = c.bos_token_id.has_value();
   io::write_json(folder + "/tokenizer_config.json", settings);
 }
 

@@ -122,6 +122,10 @@ def make_json():
     seed("model_config", "small", compact({"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
                                            "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
                                            "eos_token_id": [1, 2], "layer_types": ["full_attention"]}))
+    seed("model_settings", "generation", compact({"do_sample": True, "temperature": 0.6, "top_p": 0.9, "top_k": 20, "min_p": 0.05,
+                                                  "typical_p": 1.0, "repetition_penalty": 1.05, "eos_token_id": [1, 2]}))
+    seed("model_settings", "tokenizer", compact({"bos_token": "<s>", "eos_token": {"content": "</s>"}, "add_bos_token": True, "pad_token": None,
+                                                 "chat_template": [{"name": "default", "template": "{{ bos_token }}"}]}))
     level = {"type": "ByteLevel", "add_prefix_space": True, "use_regex": True}
     split = {"type": "Sequence", "pretokenizers": [
         {"type": "Split", "pattern": {"Regex": "\\s+(?!\\S)|a+"}, "behavior": "MergedWithNext", "invert": True},

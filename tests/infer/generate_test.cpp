@@ -84,70 +84,103 @@ TEST(Generate, EveryPositionDrawsANumberOfItsOwn) {
   EXPECT_GE(std::set<int64_t>(ids.begin(), ids.end()).size(), 10u);
 }
 
-TEST(Generate, EndTokensOfAFolder) {
-  const Folder folder("ends");
-  models::TransformerConfig c = small_config();
-  EXPECT_EQ(end_tokens(folder.path(), c), std::vector<int64_t>{2});
-  write_file(folder.path() + "/generation_config.json", R"({"eos_token_id": [5, 6], "top_p": 0.9})");
-  EXPECT_EQ(end_tokens(folder.path(), c), (std::vector<int64_t>{5, 6}));
-  write_file(folder.path() + "/generation_config.json", R"({"eos_token_id": 9})");
-  EXPECT_EQ(end_tokens(folder.path(), c), std::vector<int64_t>{9});
-  write_file(folder.path() + "/generation_config.json", "{}");
-  EXPECT_EQ(end_tokens(folder.path(), c), std::vector<int64_t>{2});
+TEST(Generate, LogProbabilitiesAreThoseOfTraining) {
+  const Transformer model(small_config(), 1);
+  GenerateOptions o;
+  o.max_tokens = 12, o.ignore_eos = true, o.logprobs = true, o.prompt_logprobs = true;
+  o.sampling = {.temperature = 0.8, .top_k = 30, .presence_penalty = 0.5, .logit_bias = {{3, 2.0}}};
+  const auto prompt = some_ids(30, 97);
+  const Generation g = generate(model, prompt, o);
+  auto all = prompt;
+  all.insert(all.end(), g.ids.begin(), g.ids.end());
+  std::vector<float> got = g.prompt_logprobs;
+  got.insert(got.end(), g.logprobs.begin(), g.logprobs.end());
+  const NoGrad off;
+  const std::span<const int64_t> span(all);
+  const auto losses = model.token_losses(model.ids(span.first(all.size() - 1)), model.ids(span.subspan(1)))
+                          .to_vector<float>();
+  ASSERT_EQ(got.size(), losses.size());
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], -losses[i]) << i;
+  EXPECT_EQ(generate(model, prompt, o).ids, g.ids);
+  o.logprobs = o.prompt_logprobs = false;
+  const Generation without = generate(model, prompt, o);
+  EXPECT_EQ(without.ids, g.ids);
+  EXPECT_TRUE(without.logprobs.empty() && without.prompt_logprobs.empty());
+  o.max_tokens = 0, o.prompt_logprobs = true;
+  EXPECT_EQ(generate(model, prompt, o).prompt_logprobs, g.prompt_logprobs);
 }
 
-TEST(Sampler, ZeroTemperatureTakesTheFirstOfEquals) {
-  const std::vector<float> logits{1, 5, 5, -2};
-  EXPECT_EQ(sample(logits, {0}, 3), 1);
-}
-
-std::vector<double> frequencies(const std::vector<float>& logits, SamplingOptions o, int64_t draws) {
-  std::vector<double> f(logits.size());
-  for (int64_t i = 0; i < draws; ++i)
-    f[static_cast<size_t>(sample(logits, o, i))] += 1.0 / static_cast<double>(draws);
-  return f;
-}
-
-TEST(Sampler, DrawsFromTheFilteredDistribution) {
-  const std::vector<float> logits{0, std::log(2.0f), std::log(3.0f), std::log(4.0f)};  // 0.1 0.2 0.3 0.4
-  const int64_t n = 40000;
-  const double tolerance = 4 * std::sqrt(0.25 / static_cast<double>(n));
-  const auto expect = [&](SamplingOptions o, const std::vector<double>& want) {
-    const auto got = frequencies(logits, o, n);
-    for (size_t i = 0; i < want.size(); ++i) {
-      if (want[i] == 0)
-        EXPECT_EQ(got[i], 0);
-      else
-        EXPECT_NEAR(got[i], want[i], tolerance);
-    }
+// Greedy decoding of a small random model runs in circles; a penalty breaks them, and only what was written
+// is penalized by frequency.
+TEST(Generate, PenaltiesSeeTheHistory) {
+  const Transformer model(small_config(), 1);
+  GenerateOptions o;
+  o.max_tokens = 40, o.ignore_eos = true, o.sampling.temperature = 0;
+  const auto prompt = some_ids(5, 97);
+  const auto distinct = [&] {
+    const auto ids = generate(model, prompt, o).ids;
+    return std::set<int64_t>(ids.begin(), ids.end()).size();
   };
-  expect({1, 0, 1, 1}, {0.1, 0.2, 0.3, 0.4});
-  expect({0.5, 0, 1, 2}, {1 / 30.0, 4 / 30.0, 9 / 30.0, 16 / 30.0});
-  expect({1, 2, 1, 3}, {0, 0, 3 / 7.0, 4 / 7.0});
-  expect({1, 0, 0.65, 4}, {0, 0, 3 / 7.0, 4 / 7.0});
-  expect({1, 0, 0.75, 5}, {0, 2 / 9.0, 3 / 9.0, 4 / 9.0});
-  expect({1, 3, 0.5, 6}, {0, 0, 3 / 7.0, 4 / 7.0});
-  expect({1, 1, 1, 7}, {0, 0, 0, 1});
+  EXPECT_LT(distinct(), 40u);
+  o.sampling.presence_penalty = 1e6;
+  EXPECT_EQ(distinct(), 40u);
+  o.sampling.presence_penalty = 0, o.sampling.repetition_penalty = 1e6;
+  auto ids = generate(model, prompt, o).ids;
+  EXPECT_EQ(std::set<int64_t>(ids.begin(), ids.end()).size(), 40u);
+  for (const int64_t id : prompt) EXPECT_EQ(std::count(ids.begin(), ids.end(), id), 0);
 }
 
-TEST(Sampler, OfEqualLogitsTheSmallerIdsStay) {
-  const std::vector<float> logits(6, 1.0f);
-  const auto f = frequencies(logits, {1, 2, 1, 1}, 2000);
-  EXPECT_GT(f[0], 0.4);
-  EXPECT_GT(f[1], 0.4);
-  EXPECT_EQ(f[2] + f[3] + f[4] + f[5], 0);
+TEST(Generator, WhatAPromptSharesWithTheCacheIsNotComputedAgain) {
+  const Transformer model(small_config(), 1);
+  Generator generator(model);
+  GenerateOptions o;
+  o.max_tokens = 6, o.ignore_eos = true, o.sampling.seed = 3;
+  auto prompt = some_ids(12, 97);
+  const auto expect = [&](int64_t computed) {
+    const Generation g = generator.run(prompt, o), fresh = generate(model, prompt, o);
+    EXPECT_EQ(g.ids, fresh.ids);
+    EXPECT_EQ(g.logprobs, fresh.logprobs);
+    EXPECT_EQ(g.computed, computed);
+    EXPECT_EQ(fresh.computed, static_cast<int64_t>(prompt.size()));
+    return g.ids;
+  };
+  const auto answer = expect(12);
+  o.logprobs = true;
+  expect(1);  // the same again: the last id's state is wanted
+  // The next turn: prompt, answer, more. The last id of the answer was not cached.
+  prompt.insert(prompt.end(), answer.begin(), answer.end());
+  prompt.insert(prompt.end(), {7, 8, 9});
+  expect(4);
+  prompt[10] = (prompt[10] + 1) % 97;  // what follows a change is computed
+  expect(11);
+  prompt.resize(5);
+  expect(1);
+  prompt[0] = (prompt[0] + 1) % 97;
+  expect(5);
+  o.prompt_logprobs = true;
+  expect(5);
+  o.prompt_logprobs = false;
+  EXPECT_TRUE(contains(message([&] { generator.run(some_ids(65, 97), o); }), "65 tokens"));
+  expect(1);
+  EXPECT_TRUE(contains(message([&] { generator.run(std::vector<int64_t>{1, 97}, o); }), "token id 97"));
+  expect(5);
 }
 
-TEST(Sampler, RefusesBadOptionsAndNan) {
-  EXPECT_TRUE(contains(message([] { SamplingOptions{-1}.validate(); }), "temperature is -1"));
-  EXPECT_TRUE(contains(message([] { SamplingOptions{1, -2}.validate(); }), "top_k is -2"));
-  EXPECT_TRUE(contains(message([] { SamplingOptions{1, 0, 0}.validate(); }), "top_p is 0"));
-  const std::vector<float> logits{0, NAN};
-  EXPECT_TRUE(contains(message([&] { sample(logits, {}, 3); }), "the logit of token 1 at position 3 is NaN"));
-  const std::vector<float> infinite{0, INFINITY}, nothing{-INFINITY, -INFINITY}, masked{-INFINITY, 1};
-  EXPECT_TRUE(contains(message([&] { sample(infinite, {}, 3); }), "the largest logit at position 3 is inf"));
-  EXPECT_TRUE(contains(message([&] { sample(nothing, {}, 3); }), "the largest logit at position 3 is -inf"));
-  EXPECT_EQ(sample(masked, {}, 3), 1);
+TEST(Generator, ALongPromptGoesInChunks) {
+  models::TransformerConfig c = small_config();
+  c.max_position_embeddings = 1400;
+  const Transformer model(c, 1);
+  GenerateOptions o;
+  o.max_tokens = 300, o.ignore_eos = true, o.prompt_logprobs = true, o.sampling.seed = 5;
+  auto prompt = some_ids(1030, 97);
+  const Generation g = generate(model, prompt, o);
+  ASSERT_EQ(g.ids.size(), 300u);
+  EXPECT_EQ(g.prompt_logprobs.size(), 1029u);
+  o.max_tokens = 2;
+  Generator generator(model);
+  generator.run(some_ids(700, 97), o);
+  prompt.insert(prompt.end(), g.ids.begin(), g.ids.end() - 2);
+  EXPECT_EQ(generator.run(prompt, o).ids, std::vector<int64_t>(g.ids.end() - 2, g.ids.end()));
 }
 
 // The pieces of llama2.c's tokenizer file: int32 longest, then (float score, int32 length, bytes) each.
