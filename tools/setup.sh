@@ -1,7 +1,7 @@
 # Shared by ./run, ./test and .ci/run: Debian packages, and the one build tree build/release. Source it from the root.
 
 PRODUCT_PACKAGES=(g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libpcre2-dev
-  libzstd-dev zlib1g-dev libhwy-dev libssl-dev)
+  libzstd-dev zlib1g-dev libhwy-dev libssl-dev libedit-dev)
 TEST_PACKAGES=(libgtest-dev python3 dataset-fashion-mnist)
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }

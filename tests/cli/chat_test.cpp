@@ -1,5 +1,8 @@
 // suiren generate and suiren chat on a small random model with the golden chat files.
 
+#include <poll.h>
+#include <pty.h>
+
 #include "suiren/models/transformer.h"
 #include "tests/cli/cli.h"
 
@@ -90,6 +93,160 @@ TEST_F(Talk, GenerateSaysWhatIsWrong) {
   refused({"--prompt", std::string(3000, 'x')}, "tokens, but the model has 256 positions");
   put("m/generation_config.json", R"({"top_k": -3})");
   refused({"--prompt", "a"}, "generation_config.json: top_k is -3");
+}
+
+/// suiren chat with `typed` as its standard input.
+class Chat : public Talk {
+ protected:
+  Outcome chat(const std::string& typed, std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"chat", at("m"), "--max-tokens", "8", "--ignore-eos", "--temperature", "0.9"});
+    const int before = dup(0), input = open(put("typed", typed).c_str(), O_RDONLY);
+    dup2(input, 0);
+    const Outcome o = run(more);
+    dup2(before, 0);
+    close(before), close(input);
+    return o;
+  }
+  std::vector<json> saved() const {
+    std::vector<json> messages;
+    std::ifstream file(at("saved"));
+    for (std::string line; std::getline(file, line);) messages.push_back(json::parse(line));
+    return messages;
+  }
+};
+
+TEST_F(Chat, AConversationThroughAPipe) {
+  const std::string save = "/save " + at("saved") + "\n";
+  const Outcome o = chat("the cat?\nyes\\\nand no\n\"\"\"a\n\nb\"\"\"\n" + save, {"--system", "the mat"});
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto messages = saved();
+  ASSERT_EQ(messages.size(), 7u);
+  EXPECT_EQ(messages[0], (json{{"role", "system"}, {"content", "the mat"}}));
+  EXPECT_EQ(messages[1], (json{{"role", "user"}, {"content", "the cat?"}}));
+  EXPECT_EQ(messages[3]["content"], "yes\nand no");
+  EXPECT_EQ(messages[5]["content"], "a\n\nb");
+  for (const size_t i : {2, 4, 6}) EXPECT_EQ(messages[i]["role"], "assistant");
+  EXPECT_NE(o.err.find("tok/s"), std::string::npos) << o.err;
+  // The same again, and nothing but the answers.
+  const Outcome quiet = chat("the cat?\n", {"--system", "the mat", "--quiet"});
+  EXPECT_TRUE(quiet.err.empty()) << quiet.err;
+  EXPECT_TRUE(o.out.starts_with(quiet.out));
+  EXPECT_NE(chat("the cat?\n", {"--system", "the mat", "--quiet", "--seed", "1"}).out, quiet.out);
+}
+
+TEST_F(Chat, Commands) {
+  const std::string save = "/save " + at("saved") + "\n";
+  ASSERT_EQ(chat("one\n/regen\n" + save).code, 0);
+  const auto regenerated = saved();
+  ASSERT_EQ(regenerated.size(), 2u);
+  ASSERT_EQ(chat("one\n" + save).code, 0);
+  EXPECT_NE(saved()[1], regenerated[1]);
+  ASSERT_EQ(chat("one\n/reset\n/system be brief\ntwo\n" + save + "/exit\nnever said\n" + save).code, 0);
+  const auto messages = saved();
+  ASSERT_EQ(messages.size(), 3u);
+  EXPECT_EQ(messages[0]["content"], "be brief");
+  EXPECT_EQ(messages[1]["content"], "two");
+  EXPECT_NE(chat("/help\n").out.find("/regen"), std::string::npos);
+}
+
+TEST_F(Chat, SaysWhatIsWrong) {
+  const auto refused = [&](const std::string& typed, std::vector<std::string> more,
+                           const std::string& message) {
+    const Outcome o = chat(typed, std::move(more));
+    EXPECT_EQ(o.code, 2) << o.err;
+    EXPECT_NE(o.err.find(message), std::string::npos) << o.err;
+  };
+  refused("/dance\n", {}, "there is no command '/dance'; /help lists them");
+  refused("/reset now\n", {}, "/reset takes nothing after it");
+  refused("/save\n", {}, "/save needs the name of a file");
+  refused("/regen\n", {}, "there is no answer yet");
+  refused("one\n", {"--min-p", "7"}, "min_p is 7");
+  refused(std::string(200, '#') + "\n", {"--context", "50"}, "and the context is 50");
+  refused("one\n", {"--template", put("t.jinja", "{{ raise_exception('no ' + messages[0].role) }}")},
+          "no user");
+  refused("one\n", {"--template", put("t.jinja", "{% if %}")}, "t.jinja:1:");
+  fs::remove(at("m/chat_template.jinja"));
+  refused("one\n", {}, "give a Jinja template with --template FILE");
+  EXPECT_EQ(chat("one\n", {"--template", put("t.jinja", "{{ messages[0].content }}")}).code, 0);
+}
+
+/// suiren chat on a terminal of its own.
+class Terminal {
+ public:
+  explicit Terminal(std::vector<std::string> args) {
+    pid_ = forkpty(&terminal_, nullptr, nullptr, nullptr);
+    if (pid_ != 0) return;
+    setenv("TERM", "xterm", 1);
+    args.insert(args.begin(), SUIREN_BINARY);
+    std::vector<char*> argv;
+    for (auto& a : args) argv.push_back(a.data());
+    argv.push_back(nullptr);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  ~Terminal() {
+    if (pid_ > 0) kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);
+    close(terminal_);
+  }
+  void type(const std::string& text) const {
+    EXPECT_EQ(write(terminal_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  /// Reads until `text` was shown after what the last call waited for.
+  void until(const std::string& text) {
+    char buffer[4096];
+    for (ssize_t n;
+         seen_.find(text) == std::string::npos && ready() && (n = read(terminal_, buffer, 4096)) > 0;)
+      seen_.append(buffer, static_cast<size_t>(n));
+    const size_t at = seen_.find(text);
+    ASSERT_NE(at, std::string::npos) << "waited for " << text << ", saw: " << seen_;
+    seen_.erase(0, at + text.size());
+  }
+  int wait() {
+    int status = 0;
+    waitpid(std::exchange(pid_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  bool ready() const {
+    pollfd p{terminal_, POLLIN, 0};
+    return poll(&p, 1, 60'000) > 0;
+  }
+  pid_t pid_;
+  int terminal_ = -1;
+  std::string seen_;
+};
+
+TEST_F(Chat, OnATerminalLinesAreEditedAndCtrlCStopsTheAnswer) {
+  // All positions, on and on: an answer of thousands of tokens, unless it is stopped.
+  json config = json::parse(read_file(at("m/config.json")));
+  config["max_position_embeddings"] = 60000;
+  put("m/config.json", config.dump());
+  Terminal t({"chat", at("m"), "--ignore-eos"});
+  t.until("> ");
+  t.type("/dame\x7f\x7fnce\r");  // two characters taken back
+  t.until("there is no command '/dance'");
+  t.until("> ");
+  t.type("half a line\x03");
+  t.until("> ");
+  t.type("the cat\\\r");
+  t.until(". ");
+  t.type("sat\r");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  t.type("\x03");
+  t.until("tok/s");
+  t.until("> ");
+  t.type("/save " + at("saved") + "\r");
+  t.until("2 messages");
+  t.until("> ");
+  t.type("\x1b[A\r");  // the last line again
+  t.until("2 messages");
+  t.until("> ");
+  t.type("\x04");
+  EXPECT_EQ(t.wait(), 0);
+  ASSERT_EQ(saved().size(), 2u);
+  EXPECT_EQ(saved()[0]["content"], "the cat\nsat");
+  EXPECT_FALSE(saved()[1]["content"].get<std::string>().empty());
 }
 
 }  // namespace

@@ -186,7 +186,7 @@ TEST_F(Cli, GlobalFlagsStandBeforeOrAfter) {
   EXPECT_EQ(json::parse(must({"--json", "ops"})), json::parse(must({"ops", "--json"})));
   EXPECT_EQ(must({"--version"}).substr(0, 7), "suiren ");
   for (const char* command : {"doctor", "ops", "tokenizer", "data", "train", "eval", "generate", "compare",
-                              "conform", "quickstart", "bench", "inspect"})
+                              "conform", "quickstart", "bench", "inspect", "chat"})
     EXPECT_NE(must({command, "--help"}).find("Usage: "), std::string::npos) << command;
 }
 

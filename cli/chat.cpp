@@ -1,0 +1,167 @@
+// suiren chat: a conversation with a model in the terminal, or line by line from a pipe.
+
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+
+#include "cli/command.h"
+#include "cli/line_input.h"
+#include "cli/sampling.h"
+#include "suiren/base/file.h"
+#include "suiren/base/log.h"
+#include "suiren/infer/conversation.h"
+
+namespace suiren::cli {
+namespace {
+
+constexpr const char* kHelp =
+    "/system TEXT   what the model is told before all else (nothing: forget it)\n"
+    "/reset         begin anew; the system message stays\n"
+    "/regen         another answer to the last message\n"
+    "/save FILE     write the messages, a line of JSON each\n"
+    "/help          this list\n"
+    "/exit          leave, as Ctrl-D does\n"
+    "A line that ends in \\ goes on in the next; \"\"\" begins and ends a text of several lines.\n"
+    "Ctrl-C stops an answer.\n";
+
+struct Args {
+  std::string model, system, chat_template;
+  int64_t context = 0, max_tokens = std::numeric_limits<int64_t>::max();
+  bool ignore_eos = false;
+  SamplingArgs sampling;
+};
+
+volatile sig_atomic_t stop_asked = 0;
+
+// In a terminal Ctrl-C stops an answer, or breaks off a line: no restart, so that reading ends.
+void catch_stop() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop_asked = 1; };
+  sigaction(SIGINT, &action, nullptr);
+}
+
+std::string rate(int64_t tokens, double seconds) {
+  return fmt::format("{} tokens, {:.1f} tok/s", tokens,
+                     static_cast<double>(tokens) / std::max(seconds, 1e-9));
+}
+
+class Session {
+ public:
+  Session(infer::Conversation& conversation, LineInput& input) : conversation_(conversation), input_(input) {}
+  void loop() {
+    while (!done_) {
+      const std::optional<std::string> text = input_.message();
+      if (!text) return;
+      if (text->find_first_not_of(" \t\n") == text->npos) continue;
+      try {
+        text->starts_with('/') ? command(*text)
+                               : answer([&](const auto& show) { return conversation_.say(*text, show); });
+      } catch (const Error& e) {
+        // Who types can go on; what comes through a pipe cannot know.
+        if (!input_.interactive()) throw;
+        fmt::print(stderr, "{}\n", e.what());
+      }
+    }
+  }
+
+ private:
+  template <class Ask>
+  void answer(Ask ask) {
+    stop_asked = 0;
+    const infer::Answer a = ask([](std::string_view text) {
+      fmt::print("{}", text);
+      std::fflush(stdout);
+      return !stop_asked;
+    });
+    fmt::print("\n");
+    std::fflush(stdout);
+    const infer::Generation& g = a.generation;
+    info("prefill {} of {} · decode {}", rate(g.computed, g.prefill_seconds), a.prompt_tokens,
+         rate(static_cast<int64_t>(g.ids.size()), g.decode_seconds));
+  }
+
+  void command(const std::string& text) {
+    const size_t space = std::min(text.find_first_of(" \t\n"), text.size());
+    const std::string name = text.substr(0, space);
+    const size_t begin = text.find_first_not_of(" \t\n", space);
+    const std::string rest = begin == text.npos ? "" : text.substr(begin);
+    if (name == "/system") {
+      conversation_.set_system(rest);
+    } else if (name == "/save") {
+      SR_CHECK(!rest.empty(), "/save needs the name of a file");
+      write_file(rest, conversation_.to_jsonl());
+      info("{}: {} messages", rest, conversation_.messages().size());
+    } else {
+      SR_CHECK(rest.empty(), "{} takes nothing after it", name);
+      plain_command(name);
+    }
+  }
+
+  void plain_command(const std::string& name) {
+    if (name == "/reset")
+      conversation_.reset();
+    else if (name == "/regen")
+      answer([&](const auto& show) { return conversation_.again(show); });
+    else if (name == "/help")
+      fmt::print("{}", kHelp);
+    else if (name == "/exit")
+      done_ = true;
+    else
+      fail(ErrorCode::kInvalid, "there is no command '{}'; /help lists them", name);
+  }
+
+  infer::Conversation& conversation_;
+  LineInput& input_;
+  bool done_ = false;
+};
+
+void run(Args& a, const Globals& g) {
+  a.sampling.over({});  // what is wrong is said before the model is read
+  auto model = infer::LanguageModel::load(a.model, {.device = Device(g.device)});
+  if (!a.chat_template.empty()) {
+    model.settings.chat_template = read_file(a.chat_template);
+    model.settings.chat_template_name = a.chat_template;
+  }
+  SR_CHECK(!model.settings.chat_template.empty(),
+           "{} has no chat template, so it is no model to talk with; continue texts with suiren generate, or "
+           "give a Jinja template with --template FILE",
+           a.model);
+  if (a.context > 0) model.transformer->set_context(a.context);
+  infer::ConversationOptions options{.stop = a.sampling.stop, .context = a.context};
+  options.generate.max_tokens = a.max_tokens;
+  options.generate.ignore_eos = a.ignore_eos;
+  options.generate.sampling = a.sampling.over(model.settings.sampling);
+  infer::Conversation conversation(model, std::move(options));
+  conversation.set_system(a.system);
+  LineInput input;
+  if (input.interactive()) {
+    catch_stop();
+    info("{} · {} positions · /help lists the commands", a.model, model.transformer->positions());
+  }
+  Session(conversation, input).loop();
+}
+
+}  // namespace
+
+void add_chat(CLI::App& app, Globals& g) {
+  static Args a;
+  CLI::App* c =
+      add_command(app, "chat", "talk with a model",
+                  "  suiren chat models/smollm2\n"
+                  "  suiren chat models/smollm2 --system 'Answer in one sentence.' --temperature 0.7\n"
+                  "  echo 'Why is the sky blue?' | suiren chat models/smollm2 --quiet");
+  c->add_option("model", a.model, "a model folder")->required();
+  c->add_option("--system", a.system, "what the model is told before all else");
+  c->add_option("--template", a.chat_template, "a chat template in Jinja, in place of the model's");
+  c->add_option("--context", a.context, "tokens of the conversation at most (default: the model's positions)")
+      ->check(CLI::PositiveNumber);
+  c->add_option("--max-tokens", a.max_tokens, "tokens of an answer at most (default: what the context holds)")
+      ->check(CLI::PositiveNumber);
+  c->add_flag("--ignore-eos", a.ignore_eos, "go on past the end token");
+  add_sampling_options(*c, a.sampling);
+  c->callback([&g] { g.run = [&g] { run(a, g); }; });
+}
+
+}  // namespace suiren::cli

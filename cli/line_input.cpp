@@ -1,0 +1,103 @@
+#include "cli/line_input.h"
+
+#include <histedit.h>
+#include <langinfo.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <clocale>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+
+namespace suiren::cli {
+namespace {
+
+constexpr std::string_view kFence = "\"\"\"";
+constexpr int kHistoryLines = 1000;
+
+// The editor reads characters of the terminal's encoding; a C locale would make bytes of them.
+void use_utf8() {
+  std::setlocale(LC_CTYPE, "");
+  if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+}  // namespace
+
+struct LineInput::Editor {
+  Editor() : history(history_init()), line(el_init("suiren", stdin, stdout, stderr)) {
+    HistEvent event;
+    ::history(history, &event, H_SETSIZE, kHistoryLines);
+    ::history(history, &event, H_SETUNIQUE, 1);
+    el_set(line, EL_CLIENTDATA, this);
+    el_set(line, EL_PROMPT, prompt);
+    el_set(line, EL_EDITOR, "emacs");
+    el_set(line, EL_HIST, ::history, history);
+  }
+  ~Editor() {
+    el_end(line);
+    history_end(history);
+  }
+  static char* prompt(EditLine* line) {
+    static char first[] = "> ", next[] = ". ";
+    Editor* self = nullptr;
+    el_get(line, EL_CLIENTDATA, &self);
+    return self->more ? next : first;
+  }
+  History* history;
+  EditLine* line;
+  bool more = false;
+};
+
+LineInput::LineInput() {
+  if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) return;
+  use_utf8();
+  editor_ = std::make_unique<Editor>();
+}
+
+LineInput::~LineInput() = default;
+
+std::optional<std::string> LineInput::line(bool more) {
+  if (!editor_) {
+    std::string text;
+    if (!std::getline(std::cin, text)) return std::nullopt;
+    if (text.ends_with('\r')) text.pop_back();
+    return text;
+  }
+  editor_->more = more;
+  int count = 0;
+  errno = 0;
+  const char* read = el_gets(editor_->line, &count);
+  if (!read || count <= 0) {
+    std::puts("");
+    broken_off_ = count < 0 && errno == EINTR;
+    return std::nullopt;
+  }
+  std::string text(read, static_cast<size_t>(count));
+  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+  HistEvent event;
+  if (!text.empty()) history(editor_->history, &event, H_ENTER, text.c_str());
+  return text;
+}
+
+std::optional<std::string> LineInput::message() {
+  broken_off_ = false;
+  std::optional<std::string> next = line(false);
+  std::string text;
+  const bool fenced = next && next->starts_with(kFence);
+  if (fenced) next->erase(0, kFence.size());
+  while (next) {
+    text += *next;
+    if (fenced && text.ends_with(kFence)) return text.substr(0, text.size() - kFence.size());
+    if (!fenced && !text.ends_with('\\')) return text;
+    if (!fenced) text.pop_back();
+    text += '\n';
+    next = line(true);
+  }
+  if (broken_off_) return "";
+  if (text.empty()) return std::nullopt;
+  text.pop_back();  // the end of input ends the message too
+  return text;
+}
+
+}  // namespace suiren::cli

@@ -1,0 +1,29 @@
+#pragma once
+// What a person types, message by message: lines of a terminal with editing and history, or plain lines.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace suiren::cli {
+
+/// A message is a line; a line that ends in a backslash goes on in the next, and """ begins one that ends
+/// with """. One at a time: it owns the terminal while it reads.
+class LineInput {
+ public:
+  /// With editing when standard input is a terminal.
+  LineInput();
+  ~LineInput();
+  bool interactive() const { return editor_ != nullptr; }
+  /// The next message; none at the end of input. A message that Ctrl-C breaks off is "".
+  std::optional<std::string> message();
+
+ private:
+  struct Editor;
+  /// A line without its end; `more`: it continues the message. Sets `broken_off_` on Ctrl-C.
+  std::optional<std::string> line(bool more);
+  std::unique_ptr<Editor> editor_;
+  bool broken_off_ = false;
+};
+
+}  // namespace suiren::cli
