@@ -31,6 +31,9 @@ class GgufMetadata {
     put_array(key, type_of<T>(), values.size(), bytes_of(std::span(values)));
   }
   void set(std::string_view key, const std::vector<std::string>& values);
+  void set(std::string_view key, const std::vector<bool>& values) {
+    put_array(key, GgufValue::kBool, values.size(), std::string(values.begin(), values.end()));
+  }
   /// A value as it stands in another file.
   void set(std::string_view key, const GgufValue& value);
 

@@ -4,7 +4,9 @@
 
 #include "suiren/base/error.h"
 #include "suiren/io/gguf_writer.h"
+#include "suiren/models/gguf/gguf_model.h"
 #include "suiren/quant/dequantize.h"
+#include "suiren/text/gguf_tokenizer.h"
 #include "tests/fuzz/target.h"
 
 namespace suiren::fuzz {
@@ -51,6 +53,31 @@ void check_round_trip(const io::Gguf& file) {
       broken("written and read again, a tensor is another");
 }
 
+/// What a model makes of the file: any part may be refused.
+template <class F>
+void or_refused(F&& f) {
+  try {
+    f();
+  } catch (const Error&) {
+  }
+}
+
+void use_as_model(Bytes bytes) {
+  or_refused([&] {
+    const models::GgufModel model(io::Gguf::from_bytes(bytes, "input"));
+    if (model.config().parameter_count() <= 0) broken("a model without parameters");
+    for (const io::BlockEntry& e : model.entries())
+      if (static_cast<int64_t>(e.bytes.size()) != io::checked_bytes(e.shape, e.format, e.name))
+        broken("an entry has other bytes than its shape takes");
+  });
+  or_refused([&] {
+    const text::Tokenizer tokenizer = text::tokenizer_from_gguf(io::Gguf::from_bytes(bytes, "input"));
+    const std::string text = "It's 2026:  blooms<s>\n ab\xff e\xCC\x81 \xE2\x96\x81 unable";
+    for (const uint32_t id : tokenizer.encode(text, true, true))
+      if (id >= tokenizer.vocab_size()) broken("an id beyond the vocabulary");
+  });
+}
+
 void parse(Bytes bytes) {
   const auto file = io::Gguf::from_bytes(bytes, "input");
   size_t total = 0;
@@ -68,6 +95,7 @@ void parse(Bytes bytes) {
   if (total > bytes.size()) broken("tensors hold more than the file");
   const bool small = file.metadata().size() < 100 && file.entries().size() < 100 && file.alignment() <= 4096;
   if (small) check_round_trip(file);
+  use_as_model(bytes);
   SR_CHECK(file.contains("no such name"), "{} names", file.names().size());
 }
 

@@ -100,6 +100,8 @@ def make_tensors():
     seed("safetensors", "family", (GOLDEN / "families/llama/model.safetensors").read_bytes()[:4096])
     for name in ("small", "split-00001-of-00002", "split-00002-of-00002"):
         seed("gguf", name, (GOLDEN / f"io/{name}.gguf").read_bytes())
+    for name in ("llama3-rope", "gemma2", "tokenizer-gpt-2", "tokenizer-spm", "tokenizer-bert"):
+        seed("gguf", name, (GOLDEN / f"gguf/{name}.gguf").read_bytes())
     nested = struct.pack("<IQIQ2I", 9, 1, 4, 2, 7, 8)
     seed("gguf", "nested", gguf([("a", 9, nested), ("b", 7, b"\x01"), ("general.alignment", 4, struct.pack("<I", 32))], [], 2))
     blocks = [(0, 1, 4), (1, 1, 2), (30, 1, 2), (8, 32, 34), (2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (10, 256, 84), (11, 256, 110),

@@ -1,4 +1,5 @@
-// What tests/peers/tokenizers_check.py drives: peer_tokenizer_runner TOKENIZER_JSON TEXT IDS DECODED
+// What tests/peers/tokenizers_check.py and gguf_tokenizers_check.py drive: peer_tokenizer_runner TOKENIZER
+// TEXT IDS DECODED, with a tokenizer.json or a GGUF file.
 //
 // TEXT holds documents with 0x1E between them. IDS becomes their ids as u32, 0xFFFFFFFF after each document;
 // DECODED the text of those ids, 0x1E after each. On standard output: {"load_ms": ..., "encode_mb_s": ...,
@@ -12,6 +13,7 @@
 
 #include "suiren/base/error.h"
 #include "suiren/base/file.h"
+#include "suiren/text/gguf_tokenizer.h"
 #include "suiren/text/tokenizer.h"
 
 namespace {
@@ -31,7 +33,9 @@ std::string streamed(const text::Tokenizer& t, const std::vector<uint32_t>& ids)
 
 void run(char** files) {
   const double start = seconds();
-  const text::Tokenizer t = text::Tokenizer::load(files[0]);
+  const std::string file = files[0];
+  const text::Tokenizer t =
+      file.ends_with(".gguf") ? text::tokenizer_from_gguf(io::Gguf::open(file)) : text::Tokenizer::load(file);
   const double loaded = seconds();
   const std::string text = read_file(files[1]);
   std::vector<uint32_t> all;
@@ -60,7 +64,7 @@ void run(char** files) {
 
 int main(int argc, char** argv) {
   if (argc != 5) {
-    fmt::print(stderr, "usage: {} TOKENIZER_JSON TEXT IDS DECODED\n", argv[0]);
+    fmt::print(stderr, "usage: {} TOKENIZER TEXT IDS DECODED\n", argv[0]);
     return 2;
   }
   try {

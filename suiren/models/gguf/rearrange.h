@@ -1,0 +1,30 @@
+#pragma once
+// Tensors from GGUF's order into that of Hugging Face's files. Thread-safe.
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "suiren/io/gguf.h"
+#include "suiren/models/config.h"
+#include "suiren/models/gguf/architectures.h"
+
+namespace suiren::models {
+
+/// Entries as GgufModel::entries() gives them; `copies` owns the bytes that are not in the file.
+struct RearrangedTensors {
+  std::vector<io::BlockEntry> entries;
+  std::deque<std::vector<uint8_t>> copies;
+};
+RearrangedTensors rearrange_gguf(const io::Gguf& file, const TransformerConfig& config);
+
+/// Row r of a head of `half` pairs of rows -> where it stands among pairs: (r mod half) 2 + r / half.
+void permute_rows(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t heads, int64_t rows,
+                  bool undo);
+/// [rows, columns] elements of `size` bytes -> [columns, rows].
+void transpose_elements(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t rows, int64_t columns,
+                        int64_t size);
+/// Each element of `size` bytes goes to `to` every second place, from `first`.
+void interleave_elements(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t first, int64_t size);
+
+}  // namespace suiren::models

@@ -1,0 +1,23 @@
+#pragma once
+// The tokenizer of a GGUF file: its fields tokenizer.* as the tokenizer.json that says the same.
+// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md Thread-safe.
+
+#include <string>
+
+#include "suiren/io/gguf.h"
+#include "suiren/text/tokenizer.h"
+
+namespace suiren::text {
+
+/// The tokenizer.json: tokenizer.huggingface.json where the file has it, else made from the fields of
+/// tokenizer.ggml.model "gpt2" (BPE over bytes, split as tokenizer.ggml.pre says), "llama" (SentencePiece
+/// BPE: a merge for each two tokens that make a third, those with the highest score first) or "bert"
+/// (WordPiece). add_bos_token and add_eos_token become the post-processor, control tokens special ones,
+/// user-defined tokens added ones. Throws Error{kInvalid} naming the field that is missing or damaged,
+/// Error{kUnsupported} naming a model or a pre-tokenizer that is not understood.
+std::string tokenizer_json_from_gguf(const io::Gguf& file);
+
+/// The tokenizer itself; ids are those of the file.
+Tokenizer tokenizer_from_gguf(const io::Gguf& file);
+
+}  // namespace suiren::text

