@@ -1,12 +1,11 @@
 #include "suiren/models/transformer.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "suiren/base/file.h"
 #include "suiren/core/autograd.h"
 #include "suiren/models/families/families.h"
+#include "suiren/models/weight_files.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cross_entropy/cross_entropy.h"
 #include "suiren/ops/linear_cross_entropy/linear_cross_entropy.h"
@@ -71,18 +70,7 @@ Transformer::Transformer(const TransformerConfig& c, uint64_t seed, const nn::Pl
 
 std::unique_ptr<Transformer> Transformer::load(const std::string& folder, const nn::Placement& at) {
   const TransformerConfig config = TransformerConfig::load(folder);
-  std::vector<std::string> files{folder + "/model.safetensors"};
-  const std::string index = files[0] + ".index.json";
-  if (!std::filesystem::exists(files[0]) && std::filesystem::exists(index)) {
-    const io::Json json = io::read_json(index);
-    std::set<std::string> shards;
-    for (const auto& [tensor, file] : io::json_member(json, "weight_map", index).items()) {
-      SR_CHECK(file.is_string() && file.get_ref<const std::string&>().find('/') == std::string::npos,
-               "{}: weight_map.{} is {}, expected a file name beside the index", index, tensor, file.dump());
-      shards.insert(folder + "/" + file.get<std::string>());
-    }
-    files.assign(shards.begin(), shards.end());
-  }
+  const std::vector<std::string> files = weight_files(folder);
   // Before any memory is taken: an element has at least a byte in the file.
   size_t bytes = 0;
   for (const std::string& file : files) bytes += MappedFile(file).bytes().size();

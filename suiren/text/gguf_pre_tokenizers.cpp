@@ -68,6 +68,16 @@ const GgufPreTokenizer* gguf_pre_tokenizer(std::string_view name) {
   return nullptr;
 }
 
+const GgufPreTokenizer* gguf_pre_tokenizer_of(const std::vector<std::string>& patterns, bool ignore_merges) {
+  const auto same = [](std::string_view a, std::string_view b) {
+    const auto known = pattern_of_regex(a);
+    return a == b || (known && known == pattern_of_regex(b));
+  };
+  for (const GgufPreTokenizer& row : rows())
+    if (row.ignore_merges == ignore_merges && std::ranges::equal(row.patterns, patterns, same)) return &row;
+  return nullptr;
+}
+
 std::string gguf_pre_tokenizer_names() {
   std::string out;
   for (const GgufPreTokenizer& row : rows())

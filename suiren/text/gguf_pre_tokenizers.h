@@ -18,6 +18,8 @@ struct GgufPreTokenizer {
 
 /// nullptr when no row has the name.
 const GgufPreTokenizer* gguf_pre_tokenizer(std::string_view name);
+/// The row that cuts by these patterns, in any of their known spellings; nullptr when none does.
+const GgufPreTokenizer* gguf_pre_tokenizer_of(const std::vector<std::string>& patterns, bool ignore_merges);
 /// All names, with commas between.
 std::string gguf_pre_tokenizer_names();
 

@@ -1,10 +1,11 @@
 #pragma once
-// The tokenizer of a GGUF file: its fields tokenizer.* as the tokenizer.json that says the same.
+// The tokenizer of a GGUF file: its fields tokenizer.* as the tokenizer.json that says the same, and back.
 // https://github.com/ggml-org/ggml/blob/master/docs/gguf.md Thread-safe.
 
 #include <string>
 
 #include "suiren/io/gguf.h"
+#include "suiren/io/gguf_writer.h"
 #include "suiren/text/tokenizer.h"
 
 namespace suiren::text {
@@ -19,5 +20,11 @@ std::string tokenizer_json_from_gguf(const io::Gguf& file);
 
 /// The tokenizer itself; ids are those of the file.
 Tokenizer tokenizer_from_gguf(const io::Gguf& file);
+
+/// The way back: tokenizer.huggingface.json holds the text as it is, and tokenizer.ggml.* say the same to
+/// other programs. False when they cannot (a model other than BPE over bytes or with byte fallback, an
+/// unknown way to split): then the text stands alone. Ids without a token up to `vocab_size` are filled with
+/// unused ones.
+bool write_gguf_tokenizer(const Tokenizer& tokenizer, int64_t vocab_size, io::GgufMetadata& metadata);
 
 }  // namespace suiren::text

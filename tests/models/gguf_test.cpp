@@ -1,11 +1,14 @@
 // GGUF files as models, against tests/golden/gguf: the families' small models as llama.cpp's converter
 // stores them (make_gguf.py there).
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
+#include "suiren/base/digest.h"
 #include "suiren/io/gguf_writer.h"
 #include "suiren/io/safetensors.h"
+#include "suiren/models/gguf/export.h"
 #include "suiren/models/gguf/gguf_config.h"
 #include "suiren/models/gguf/gguf_model.h"
 #include "tests/models/support.h"
@@ -99,6 +102,110 @@ class Changed {
   io::Gguf file_;
   std::vector<io::BlockEntry> tensors_;
 };
+
+const nlohmann::json& listing() {
+  static const nlohmann::json g = golden("gguf/families.json");
+  return g;
+}
+
+std::vector<io::BlockEntry> weights_of(const io::SafeTensors& file) {
+  std::vector<io::BlockEntry> out;
+  for (const io::TensorEntry& e : file.entries())
+    out.push_back({e.name, *quant::BlockFormat::parse(e.dtype.name()), e.shape, e.bytes});
+  return out;
+}
+
+/// llama.cpp's newest files of DeepSeek hold the up-projection of the latent in two parts.
+bool split_there(const std::string& name) {
+  return contains(name, ".attn_k_b.") || contains(name, ".attn_v_b.");
+}
+
+TEST(GgufExport, TensorsAreThoseOfLlamaCppsConverter) {
+  for (const auto& [name, expected] : listing().items()) {
+    const auto file = io::SafeTensors::open(kFamilies + name + "/model.safetensors");
+    const GgufExport made(TransformerConfig::load(kFamilies + name), weights_of(file));
+    size_t compared = 0;
+    for (size_t i = 0; i < made.tensors().size(); ++i) {
+      const io::BlockEntry& e = made.tensors()[i];
+      if (contains(e.name, ".attn_kv_b.") && !expected["tensors"].contains(e.name)) continue;
+      ASSERT_TRUE(expected["tensors"].contains(e.name)) << name << ": " << e.name;
+      const auto& row = expected["tensors"][e.name];
+      EXPECT_EQ(e.format.name(), row[0].get<std::string>()) << name << ": " << e.name;
+      EXPECT_EQ(e.shape, row[1].get<std::vector<int64_t>>()) << name << ": " << e.name;
+      const std::vector<uint8_t> bytes = made.bytes(i);
+      EXPECT_EQ(sha256({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), row[2])
+          << name << ": " << e.name;
+      ++compared;
+    }
+    const auto skipped = std::ranges::count_if(expected["tensors"].items(),
+                                               [](const auto& row) { return split_there(row.key()); });
+    EXPECT_EQ(compared + static_cast<size_t>(skipped), expected["tensors"].size()) << name;
+  }
+}
+
+/// Writes what GgufExport makes; without suiren.* keys as another program would.
+GgufModel written(const std::string& name, const std::string& path, bool own_keys) {
+  const auto file = io::SafeTensors::open(kFamilies + name + "/model.safetensors");
+  const GgufExport made(TransformerConfig::load(kFamilies + name), weights_of(file));
+  io::GgufMetadata metadata, plain;
+  made.write_metadata(metadata);
+  io::GgufWriter writer(path, made.tensors(), metadata);
+  for (size_t i = 0; i < made.tensors().size(); ++i) writer.append(made.bytes(i));
+  writer.commit();
+  if (own_keys) return GgufModel::open(path);
+  const io::Gguf whole = io::Gguf::open(path);
+  for (const auto& [key, value] : whole.metadata())
+    if (!key.starts_with("suiren.")) plain.set(key, value);
+  io::write_gguf(path + ".plain", whole.entries(), plain);
+  return GgufModel::open(path + ".plain");
+}
+
+TEST(GgufExport, ReadBackEachFamilyIsTheSameBitForBit) {
+  const Folder folder("gguf_export");
+  for (const auto& [name, expected] : listing().items()) {
+    const GgufModel model = written(name, folder.path() + "/model.gguf", true);
+    const auto file = io::SafeTensors::open(kFamilies + name + "/model.safetensors");
+    EXPECT_EQ(model.entries().size(), file.entries().size()) << name;
+    for (const io::BlockEntry& e : model.entries()) expect_same_bytes(e, file.entry(e.name), false);
+  }
+}
+
+TEST(GgufExport, KeysSayTheWholeDescription) {
+  const Folder folder("gguf_keys");
+  const auto core = [](TransformerConfig c) {
+    c.initializer_range = 0, c.skipped_predict_layers = 0;
+    if (c.eos_token_ids.size() > 1) c.eos_token_ids.resize(1);
+    return c;
+  };
+  for (const auto& [name, expected] : listing().items()) {
+    const TransformerConfig read = core(written(name, folder.path() + "/model.gguf", false).config());
+    TransformerConfig wanted = core(TransformerConfig::load(kFamilies + name));
+    if (name == "llama3-rope") wanted.rope = read.rope;  // no published setting: see above
+    EXPECT_EQ(read.to_json().dump(1), wanted.to_json().dump(1)) << name;
+  }
+}
+
+TEST(GgufExport, WidenedTensorsAreNamedAndWrongOnesRefused) {
+  const TransformerConfig c = small_config();
+  const std::vector<uint8_t> bytes(2 * 97 * 32);
+  std::vector<io::BlockEntry> weights{
+      {"model.embed_tokens.weight", quant::BlockFormat::kBF16, {97, 32}, bytes},
+      {"model.norm.weight", quant::BlockFormat::kBF16, {32}, std::span(bytes).first(64)}};
+  io::GgufMetadata metadata;
+  const GgufExport made(c, weights);
+  made.write_metadata(metadata);
+  EXPECT_EQ(made.tensors()[0].format, quant::BlockFormat::kBF16);
+  EXPECT_EQ(made.tensors()[1].format, quant::BlockFormat::kF32);
+  const auto named =
+      std::ranges::find(metadata.items(), "suiren.stored_as.bf16", &io::GgufMetadata::Item::key);
+  ASSERT_NE(named, metadata.items().end());
+  EXPECT_TRUE(contains(named->encoded, "model.norm.weight"));
+  weights[0].name = "model.embed.weight";
+  EXPECT_TRUE(
+      contains(message([&] { GgufExport(c, weights); }), "the tensor 'model.embed.weight' has no place"));
+  weights[0] = {"model.layers.0.self_attn.q_proj.weight", quant::BlockFormat::kBF16, {30, 32}, {}};
+  EXPECT_TRUE(contains(message([&] { GgufExport(c, weights); }), "expected a multiple of 2 x 4 rows"));
+}
 
 TEST(GgufModel, WhatIsNotUnderstoodIsNamed) {
   const auto refused = [](const char* golden, const std::function<void(Changed&)>& change) {

@@ -107,5 +107,45 @@ TEST(GgufTokenizer, ATokenizerJsonInTheFileCountsMost) {
   EXPECT_EQ(tokenizer_from_gguf(file).to_json(), json);
 }
 
+/// Fields without the tokenizer.json: what another program reads.
+Tokenizer through_fields(const Tokenizer& t, std::string& bytes) {
+  io::GgufMetadata metadata, fields;
+  EXPECT_TRUE(write_gguf_tokenizer(t, t.vocab_size() + 3, metadata));
+  const auto whole = io::gguf_head({}, metadata);
+  const auto file =
+      io::Gguf::from_bytes({reinterpret_cast<const uint8_t*>(whole.data()), whole.size()}, "whole");
+  EXPECT_EQ(file.strings("tokenizer.ggml.tokens").size(), static_cast<size_t>(t.vocab_size()) + 3);
+  EXPECT_EQ(tokenizer_from_gguf(file).to_json(), t.to_json());
+  for (const auto& [key, value] : file.metadata())
+    if (key != "tokenizer.huggingface.json") fields.set(key, value);
+  if (t.id_of("<s>")) fields.set("tokenizer.ggml.bos_token_id", *t.id_of("<s>"));
+  if (t.id_of("<|endoftext|>")) fields.set("tokenizer.ggml.bos_token_id", *t.id_of("<|endoftext|>"));
+  if (t.id_of("</s>")) fields.set("tokenizer.ggml.eos_token_id", *t.id_of("</s>"));
+  bytes = io::gguf_head({}, fields);
+  return tokenizer_from_gguf(
+      io::Gguf::from_bytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, "fields"));
+}
+
+TEST(GgufTokenizer, WrittenFieldsGiveTheSameIds) {
+  for (const auto& [name, rows] : golden()["ids"].items()) {
+    if (name == "bert") continue;
+    const Tokenizer t = tokenizer_from_gguf(io::Gguf::open(kFolder + "tokenizer-" + name + ".gguf"));
+    std::string bytes;
+    const Tokenizer again = through_fields(t, bytes);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const std::string text = golden()["texts"][i];
+      EXPECT_EQ(again.encode(text, true, true), rows[i].get<std::vector<uint32_t>>()) << name << ": " << text;
+    }
+  }
+}
+
+TEST(GgufTokenizer, WhatFieldsCannotSayStandsAlone) {
+  const Tokenizer t = tokenizer_from_gguf(io::Gguf::open(kFolder + "tokenizer-bert.gguf"));
+  io::GgufMetadata metadata;
+  EXPECT_FALSE(write_gguf_tokenizer(t, t.vocab_size(), metadata));
+  ASSERT_EQ(metadata.items().size(), 1U);
+  EXPECT_EQ(metadata.items()[0].key, "tokenizer.huggingface.json");
+}
+
 }  // namespace
 }  // namespace suiren::text

@@ -35,6 +35,19 @@ void transpose_elements(std::span<const uint8_t> from, std::span<uint8_t> to, in
                   from.data() + static_cast<size_t>(i * columns + j) * width, width);
 }
 
+void transpose_matrices(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t rows, int64_t columns,
+                        int64_t size) {
+  const auto matrix = static_cast<size_t>(rows * columns * size);
+  for (size_t at = 0; at < from.size(); at += matrix)
+    transpose_elements(from.subspan(at, matrix), to.subspan(at, matrix), rows, columns, size);
+}
+
+void pick_elements(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t first, int64_t size) {
+  const auto width = static_cast<size_t>(size);
+  for (size_t i = 0; i < to.size() / width; ++i)
+    std::memcpy(to.data() + i * width, from.data() + (2 * i + static_cast<size_t>(first)) * width, width);
+}
+
 void interleave_elements(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t first, int64_t size) {
   const auto width = static_cast<size_t>(size);
   for (size_t i = 0; i < from.size() / width; ++i)
@@ -262,12 +275,8 @@ void Rearranger::add_gate_up_bias(const BlockEntry& gate, const Place& at) {
 void Rearranger::add_down(const BlockEntry& e, const Place& at) {
   check_experts(e, 3);
   if (e.format.block_elements() > 1) return add_experts(e, std::string(kOwnExpert) + "down_proj", at.layer);
-  const int64_t size = e.format.block_bytes();
-  const auto matrix = static_cast<size_t>(e.shape[1] * e.shape[2] * size);
   Bytes bytes(e.bytes.size());
-  for (size_t at_byte = 0; at_byte < bytes.size(); at_byte += matrix)
-    transpose_elements(e.bytes.subspan(at_byte, matrix), std::span(bytes).subspan(at_byte, matrix),
-                       e.shape[1], e.shape[2], size);
+  transpose_matrices(e.bytes, bytes, e.shape[1], e.shape[2], e.format.block_bytes());
   put(at.hf, e, {e.shape[0], e.shape[2], e.shape[1]}, keep(std::move(bytes)));
 }
 

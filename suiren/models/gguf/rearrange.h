@@ -24,6 +24,11 @@ void permute_rows(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t 
 /// [rows, columns] elements of `size` bytes -> [columns, rows].
 void transpose_elements(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t rows, int64_t columns,
                         int64_t size);
+/// Transposes each of the matrices that `from` holds one after the other.
+void transpose_matrices(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t rows, int64_t columns,
+                        int64_t size);
+/// Every second element of `size` bytes, from `first`.
+void pick_elements(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t first, int64_t size);
 /// Each element of `size` bytes goes to `to` every second place, from `first`.
 void interleave_elements(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t first, int64_t size);
 
