@@ -36,6 +36,7 @@ class Operand {
   bool rows_contiguous() const { return rank() == 0 || dim(-1) <= 1 || stride(-1) == 1; }
   bool stable() const { return (t_.flags & SR_TENSOR_STABLE) != 0; }
   uint64_t version() const { return t_.version; }
+  bool is_block() const { return t_.dtype >= SR_BLOCK_FIRST; }
   sr_memory memory() const { return t_.memory; }
   uint64_t byte_offset() const { return t_.offset; }
   /// Address of the first element (null while op_query asks about outputs that do not exist yet).

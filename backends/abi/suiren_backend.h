@@ -38,7 +38,7 @@ typedef int32_t sr_status;
 #define SR_ERROR_UNSUPPORTED 3   /* an unknown thing: never abort, return this */
 #define SR_ERROR_DEVICE 4        /* the device failed */
 
-/* Element types. Block-quantized formats will have numbers from 64 and a block descriptor. */
+/* Element types. Numbers from 64 are block formats of quantized weights: sr_tensor.block describes them. */
 #define SR_F64 0
 #define SR_F32 1
 #define SR_BF16 2
@@ -49,6 +49,17 @@ typedef int32_t sr_status;
 #define SR_I32 7
 #define SR_I64 8
 #define SR_BOOL 9
+#define SR_BLOCK_FIRST 64
+
+/* A block format: rows of a tensor are whole blocks, one after another. The tensor lies without gaps, its
+ * strides count elements all the same, and `offset` is the first byte of its first block. */
+typedef struct sr_block {
+  uint32_t struct_size;
+  uint32_t elements; /* of one block */
+  uint32_t bytes;    /* of one block */
+  uint32_t reserved;
+  const char* name; /* as GGUF names it, in lower case: "q4_k" */
+} sr_block;
 
 typedef struct sr_device_s* sr_device; /* an opened device */
 typedef struct sr_stream_s* sr_stream; /* an ordered queue of work on a device */
@@ -85,7 +96,7 @@ typedef struct sr_tensor {
   sr_memory memory;
   uint64_t offset;
   uint64_t version;  /* grows whenever an op writes into `memory` */
-  const void* block; /* block-format descriptor; NULL for plain element types */
+  const void* block; /* an sr_block; NULL for plain element types */
 } sr_tensor;
 
 #define SR_ATTR_I64 0

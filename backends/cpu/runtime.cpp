@@ -17,6 +17,7 @@
 #include "backends/cpu/packed_weights.h"
 #include "backends/cpu/widened.h"
 #include "suiren/base/cpu.h"
+#include "suiren/base/dtype.h"
 #include "suiren/base/error.h"
 
 struct sr_device_s {};
@@ -124,6 +125,11 @@ sr_status stream_create(sr_device, sr_stream* out) {
 void stream_destroy(sr_stream) {}
 sr_status stream_sync(sr_stream) { return SR_OK; }
 
+bool known(uint16_t dtype) {
+  const int block = dtype - SR_BLOCK_FIRST;
+  return dtype <= SR_BOOL || (block >= 0 && block < DType::kBlockCount);
+}
+
 sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
   const Call call(*op, pointer);
   out->level = SR_SUPPORT_NO;
@@ -132,7 +138,7 @@ sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
   out->workspace = 0;
   if (op->op >= plans_of.size()) return SR_OK;
   for (uint32_t i = 0; i < op->tensor_count; ++i)
-    if (op->tensors[i].dtype > SR_BOOL) return out->reason = "an element type of a later version", SR_OK;
+    if (!known(op->tensors[i].dtype)) return out->reason = "an element type of a later version", SR_OK;
   std::optional<WidenedCall> wide;
   for (const Plan& plan : plans_of[op->op]) {
     if (plan.widened && !wide) {

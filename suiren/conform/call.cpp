@@ -3,6 +3,8 @@
 #include <cstring>
 #include <functional>
 
+#include "suiren/core/backend.h"
+
 namespace suiren::conform {
 namespace {
 
@@ -26,11 +28,7 @@ std::string Answer::text() const {
 
 std::vector<Operand> specs_of(const Sample& s, DType dtype, DType index_dtype) {
   std::vector<Operand> list;
-  for (const SampleInput& in : s.inputs)
-    list.push_back(row_major(in.kind == SampleInput::kReal    ? dtype
-                             : in.kind == SampleInput::kIndex ? index_dtype
-                                                              : kBool,
-                             in.shape));
+  for (const SampleInput& in : s.inputs) list.push_back(row_major(in.dtype(dtype, index_dtype), in.shape));
   return list;
 }
 
@@ -47,7 +45,7 @@ void Question::fill(sr_op& op, std::vector<sr_tensor>& tensors, std::vector<sr_a
   const auto add = [&](const Operand& o, uint16_t role) {
     tensors.push_back({sizeof(sr_tensor), role, static_cast<uint16_t>(o.dtype.id()),
                        static_cast<uint32_t>(o.shape.rank()), 0, o.shape.data(), o.strides.data(), nullptr,
-                       static_cast<uint64_t>(o.offset * o.dtype.size()), version_, nullptr});
+                       static_cast<uint64_t>(o.dtype.bytes(o.offset)), version_, block_of(o.dtype)});
   };
   for (size_t i = 0; i < inputs_.size(); ++i)
     add(inputs_[i], static_cast<uint16_t>(op_.mutates_input(i) ? SR_ROLE_INOUT : SR_ROLE_IN));
@@ -128,7 +126,7 @@ Call::Call(Chip& c, const OpInfo& op, const void* attrs, const Tensors& inputs)
   answer_ = ask();
   if (answer_.level != SR_SUPPORT_NATIVE) return;
   for (const Operand& o : question_.outputs())
-    memory_.emplace_back(c, static_cast<uint64_t>(o.shape.numel() * o.dtype.size()) + kGuard);
+    memory_.emplace_back(c, static_cast<uint64_t>(o.dtype.bytes(o.shape.numel())) + kGuard);
   if (answer_.workspace > 0) workspace_.emplace_back(c, answer_.workspace + kGuard);
 }
 
@@ -164,7 +162,7 @@ Tensors Call::results() {
   for (size_t i = 0; i < question_.outputs().size(); ++i) {
     const Operand& o = question_.outputs()[i];
     const Bytes bytes = chip_.download(chip_.stream, memory_[before_.size() + i], 0,
-                                       static_cast<uint64_t>(o.shape.numel() * o.dtype.size()));
+                                       static_cast<uint64_t>(o.dtype.bytes(o.shape.numel())));
     all.push_back(Tensor::from_bytes(bytes, o.shape, o.dtype));
   }
   return all;

@@ -64,7 +64,7 @@ std::vector<int64_t> shuffled(int64_t n, uint64_t seed, uint64_t stream) {
 }
 
 double draw_real(const SampleInput& in, DType dtype, double u) {
-  if (dtype.is_floating()) return in.low + u * (in.high - in.low);
+  if (dtype.is_floating() || dtype.is_block()) return in.low + u * (in.high - in.low);
   if (dtype == kBool) return u < 0.5 ? 0 : 1;
   const double low = dtype == kU8 ? std::max(0.0, std::ceil(in.low)) : std::ceil(in.low);
   const double high = std::max(low, std::floor(in.high));
@@ -79,9 +79,7 @@ std::vector<HostArray> draw(const Sample& s, DType dtype, uint64_t seed, DType i
   std::vector<HostArray> arrays;
   for (size_t n = 0; n < s.inputs.size(); ++n) {
     const SampleInput& in = s.inputs[n];
-    const DType d = in.kind == SampleInput::kReal    ? dtype
-                    : in.kind == SampleInput::kIndex ? index_dtype
-                                                     : kBool;
+    const DType d = in.dtype(dtype, index_dtype);
     const int64_t count = in.shape.numel();
     HostArray a{d, in.shape, std::vector<Wide>(static_cast<size_t>(count))};
     const auto order = in.distinct ? shuffled(count, seed, 1000 + n) : std::vector<int64_t>{};
@@ -144,11 +142,7 @@ namespace {
 
 bool accepted(const OpInfo& op, const Sample& s, DType dtype, int64_t most) {
   Specs specs;
-  for (const SampleInput& in : s.inputs)
-    specs.push_back({in.kind == SampleInput::kReal    ? dtype
-                     : in.kind == SampleInput::kIndex ? kI64
-                                                      : kBool,
-                     in.shape, Device()});
+  for (const SampleInput& in : s.inputs) specs.push_back({in.dtype(dtype), in.shape, Device()});
   try {
     for (const TensorSpec& out : op.infer(s.attrs.get(), specs))
       if (out.shape.numel() > 2 * most) return false;
@@ -265,6 +259,7 @@ bool applies(Layout layout, const Shape& shape) {
 }
 
 Tensor place(HostArray& values, Layout layout, const Device& device) {
+  if (values.dtype.is_block()) return from_host_array(values, device);  // blocks lie without gaps
   const Place p = placing(layout, values.shape);
   const Wide poison = values.dtype.is_floating() ? std::numeric_limits<Wide>::quiet_NaN() : 77;
   HostArray memory{values.dtype, {p.elements}, std::vector<Wide>(static_cast<size_t>(p.elements), poison)};
@@ -287,7 +282,10 @@ Tensors place_all(std::vector<HostArray>& values, Layout layout, const Device& d
   return list;
 }
 
-Tensor whole_storage(const Tensor& t) { return t.alias({t.storage()->bytes() / t.dtype().size()}, {1}, 0); }
+Tensor whole_storage(const Tensor& t) {
+  if (t.dtype().is_block()) return t;
+  return t.alias({t.storage()->bytes() / t.dtype().size()}, {1}, 0);
+}
 
 Tensors call(const OpInfo& op, const void* attrs, const Tensors& inputs) {
   const Tensors outputs = run_op(op, attrs, inputs);
@@ -305,7 +303,7 @@ std::vector<HostArray> expected_composite(const OpInfo& op, const void* attrs,
                                           const std::vector<HostArray>& inputs) {
   Tensors wide;
   for (HostArray a : inputs) {
-    if (a.dtype.is_floating()) a.dtype = kF64;
+    if (a.dtype.is_floating() || a.dtype.is_block()) a.dtype = kF64;
     wide.push_back(from_host_array(a, Device()));
   }
   std::vector<HostArray> out;
@@ -403,11 +401,7 @@ std::string differences(const Tensors& got, const std::vector<HostArray>& want, 
 std::string describe(const OpInfo& op, const Sample& s, DType dtype) {
   std::string text = fmt::format("{}({}) on", op.name, describe_attributes(op, s.attrs.get()));
   for (const SampleInput& in : s.inputs)
-    text += fmt::format(" {}{}",
-                        in.kind == SampleInput::kReal    ? std::string(dtype.name())
-                        : in.kind == SampleInput::kIndex ? "index"
-                                                         : "bool",
-                        in.shape);
+    text += fmt::format(" {}{}", in.kind == SampleInput::kIndex ? "index" : in.dtype(dtype).name(), in.shape);
   return text;
 }
 

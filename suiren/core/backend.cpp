@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fmt/ranges.h>
+#include <array>
 
 #include <algorithm>
 #include <cstdlib>
@@ -33,7 +34,18 @@ void host_log(int32_t level, const char* text) {
     info("{}", text);
 }
 
-const sr_host kHost{sizeof(sr_host), 0, intern, host_log};
+// By DType id, from the first block format on.
+const std::array<sr_block, DType::kBlockCount> kBlockFormats = [] {
+  std::array<sr_block, DType::kBlockCount> list{};
+  for (int i = 0; i < DType::kBlockCount; ++i) {
+    const DType d = static_cast<DType::Id>(DType::kQ8_0 + i);
+    list[static_cast<size_t>(i)] = {sizeof(sr_block), static_cast<uint32_t>(d.block_elements()),
+                                    static_cast<uint32_t>(d.block_bytes()), 0, d.name().data()};
+  }
+  return list;
+}();
+
+const sr_host kHost{sizeof(sr_host), 1, intern, host_log};
 
 // Functions that a chip must have, by their place in the table.
 constexpr std::pair<const char*, size_t> kRequired[] = {
@@ -135,6 +147,10 @@ sr_backend complete_table(const sr_backend* from, const std::string& where) {
               !kind.empty() && kind.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == kind.npos,
               "plug-in {} is of kind '{}'; a kind is of lower-case letters, digits and _", where, kind);
   return table;
+}
+
+const sr_block* block_of(DType dtype) {
+  return dtype.is_block() ? &kBlockFormats[static_cast<size_t>(dtype.id() - DType::kQ8_0)] : nullptr;
 }
 
 uint32_t intern(const char* name) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backends/abi/suiren_backend.h"
+#include "suiren/base/dtype.h"
 
 namespace suiren {
 
@@ -24,6 +25,9 @@ std::span<const BuiltinBackend> builtin_backends();
 /// Number of an op's name, shared with every chip. The inverse for messages: interned_name.
 uint32_t intern(const char* name);
 std::string interned_name(uint32_t id);
+
+/// What chips are told of a block format; null for plain dtypes.
+const sr_block* block_of(DType dtype);
 
 /// An opened device: the chip's table, one stream, and a cache of freed memory.
 class DeviceContext {

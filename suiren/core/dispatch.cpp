@@ -81,9 +81,9 @@ class CallForm {
                    t.shape().data(),
                    t.strides().data(),
                    t.storage()->memory(),
-                   static_cast<uint64_t>(t.offset() * t.dtype().size()),
+                   static_cast<uint64_t>(t.dtype().bytes(t.offset())),
                    t.storage()->version(),
-                   nullptr};
+                   block_of(t.dtype())};
   }
   static constexpr size_t kInline = 12;
   size_t inputs_;
@@ -359,6 +359,8 @@ Tensors run_checked(const OpInfo& op, const void* attrs, std::span<const Tensor>
   in.reserve(inputs.size());
   bool wants_grad = false;
   for (const Tensor& t : inputs) {
+    SR_CHECK_AS(kShape, !t.dtype().is_block() || op.dtypes.takes_blocks(),
+                "an input is {}, whose elements stand in blocks; take dequantize_blocks() of it", t.dtype());
     in.push_back(t.spec());
     wants_grad = wants_grad || t.requires_grad();
   }

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <type_traits>
 
+#include "suiren/quant/dequantize.h"
+#include "suiren/quant/quantize.h"
+
 namespace suiren {
 namespace {
 
@@ -36,7 +39,14 @@ T narrow(Wide x) {
 
 HostArray to_host_array(const Tensor& t) {
   HostArray out{t.dtype(), t.shape(), std::vector<Wide>(static_cast<size_t>(t.numel()))};
-  const std::vector<uint8_t> bytes = t.to_bytes();
+  std::vector<uint8_t> bytes = t.to_bytes();
+  if (t.dtype().is_block()) {
+    std::vector<float> values(out.v.size());
+    quant::dequantize(*quant::BlockFormat::of(t.dtype()), bytes, values);
+    out.v.assign(values.begin(), values.end());
+    out.blocks = std::move(bytes);
+    return out;
+  }
   visit_dtype(t.dtype(), [&]<class T>() {
     for (size_t i = 0; i < out.v.size(); ++i) {
       T x;
@@ -51,6 +61,13 @@ HostArray to_host_array(const Tensor& t) {
 }
 
 Tensor from_host_array(const HostArray& a, const Device& device) {
+  if (a.dtype.is_block()) {
+    if (!a.blocks.empty()) return Tensor::from_bytes(a.blocks, a.shape, a.dtype, device);
+    const std::vector<float> values(a.v.begin(), a.v.end());
+    std::vector<uint8_t> bytes(static_cast<size_t>(a.dtype.bytes(a.numel())));
+    quant::quantize(*quant::BlockFormat::of(a.dtype), values, {}, bytes);
+    return Tensor::from_bytes(bytes, a.shape, a.dtype, device);
+  }
   std::vector<uint8_t> bytes(a.v.size() * static_cast<size_t>(a.dtype.size()));
   visit_dtype(a.dtype, [&]<class T>() {
     for (size_t i = 0; i < a.v.size(); ++i) {

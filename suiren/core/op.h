@@ -35,10 +35,13 @@ using Specs = std::vector<TensorSpec>;
 using Tensors = std::vector<Tensor>;
 using Grads = std::vector<Tensor>;  ///< one for each input; an undefined one means zero
 
-/// The floating or other dtypes that an op takes: for documents and the suite; infer is what checks.
+/// The floating or other dtypes that an op takes: for documents and the suite; infer is what checks. Block
+/// formats, of which one bit tells, go no further than to ops that take some.
 struct DTypes {
   uint32_t mask;
-  constexpr bool has(DType d) const { return mask >> d.id() & 1; }
+  constexpr bool has(DType d) const { return d.is_block() ? takes_blocks() : mask >> d.id() & 1; }
+  constexpr bool takes_blocks() const { return mask >> 31; }
+  constexpr DTypes and_blocks() const { return {mask | 1u << 31}; }
 };
 inline constexpr DTypes kFloating{0b0000001111}, kIntegers{0b0111110000}, kNumbers{0b0111111111},
     kAnyType{0b1111111111}, kBoolOnly{0b1000000000};

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "suiren/base/dtype.h"
 #include "suiren/base/shape.h"
 
 namespace suiren {
@@ -14,9 +15,10 @@ namespace suiren {
 /// One input of a sample: a shape and what values to draw. The suite varies dtype and layout.
 struct SampleInput {
   enum Kind {
-    kReal,   ///< the op's own dtype (varied over OpInfo::dtypes), values in [low, high]
-    kIndex,  ///< i64 in [low, high)
-    kBool,   ///< true and false
+    kReal,    ///< the op's own dtype (varied over OpInfo::dtypes), values in [low, high]
+    kIndex,   ///< i64 in [low, high)
+    kBool,    ///< true and false
+    kBlocks,  ///< values in [low, high] in the block format `blocks`
   };
   Shape shape;
   Kind kind = kReal;
@@ -24,6 +26,11 @@ struct SampleInput {
   bool distinct =
       false;  ///< no two values closer than (high - low) / (2 * numel): for max, sort and their kind
   bool differentiable = true;  ///< false: gradients are not checked for this input
+  DType blocks = kQ8_0;        ///< of kBlocks
+  /// Of the tensor: `real` is the dtype in which the op is called, `index` that of ids.
+  DType dtype(DType real, DType index = kI64) const {
+    return kind == kReal ? real : kind == kIndex ? index : kind == kBlocks ? blocks : ::suiren::kBool;
+  }
 };
 
 inline SampleInput real(Shape s, double low = -2, double high = 2) {
@@ -37,6 +44,9 @@ inline SampleInput constant(Shape s, double low = -2, double high = 2) {
 }
 inline SampleInput index(Shape s, double low, double high) {
   return {s, SampleInput::kIndex, low, high, false, false};
+}
+inline SampleInput in_blocks(DType format, Shape s, double low = -2, double high = 2) {
+  return {s, SampleInput::kBlocks, low, high, false, false, format};
 }
 inline SampleInput boolean(Shape s) { return {s, SampleInput::kBool, 0, 2, false, false}; }
 

@@ -76,12 +76,18 @@ Storage::~Storage() { device_.context().release(memory_, capacity_, !stable_); }
 void Storage::bump_version() { version_ = next_version++; }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, const Device& device) {
-  int64_t bytes = dtype.size(), most = bytes;  // strides of an empty tensor count too
+  int64_t bytes = dtype.block_bytes(), most = bytes;  // strides of an empty tensor count too
   for (int64_t d : shape) {
     SR_CHECK_AS(kShape, d >= 0, "shape {} has a negative extent", shape);
     SR_CHECK_AS(kShape, !__builtin_mul_overflow(most, std::max<int64_t>(d, 1), &most),
                 "a tensor of shape {} exceeds 2^63 bytes", shape);
     bytes *= d;
+  }
+  if (dtype.is_block()) {
+    SR_CHECK_AS(kShape, shape.rank() > 0 && shape.dim(-1) % dtype.block_elements() == 0,
+                "shape {} has no rows that are a multiple of {} elements, which {} needs", shape,
+                dtype.block_elements(), dtype);
+    bytes /= dtype.block_elements();
   }
   auto impl = std::make_shared<Impl>();
   impl->storage = std::make_shared<Storage>(device, bytes);
@@ -92,7 +98,7 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, const Device& device) {
 }
 
 Tensor Tensor::zeros(const TensorSpec& spec) {
-  const int64_t bytes = spec.shape.numel() * spec.dtype.size();
+  const int64_t bytes = spec.dtype.bytes(spec.shape.numel());
   Tensor t = empty(spec);
   if (void* p = t.storage()->pointer()) {
     spec.device.context().synchronize();  // the memory may have been in use until now
@@ -129,13 +135,18 @@ void* Tensor::host_pointer(DType wanted) const {
               "the memory of {} cannot be reached from the host; copy the tensor with to(Device())",
               device().name());
   device().context().synchronize();
-  return base + impl_->offset * dtype().size();
+  return base + dtype().bytes(impl_->offset);
 }
 
 std::vector<uint8_t> Tensor::to_bytes() const {
   std::vector<uint8_t> out(static_cast<size_t>(bytes()));
   if (out.empty()) return out;
   auto& c = device().context();
+  if (dtype().is_block()) {
+    SR_CHECK_AS(kInternal, is_contiguous(), "blocks of {} lie with gaps", dtype());
+    c.read(out.data(), storage()->memory(), dtype().bytes(offset()), bytes());
+    return out;
+  }
   const int64_t size = dtype().size();
   const auto [low, high] = extent(*this);
   const auto fetch = [&](void* to, int64_t first, int64_t count) {

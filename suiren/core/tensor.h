@@ -98,7 +98,7 @@ class Tensor {
   int rank() const { return impl_->shape.rank(); }
   int64_t dim(int i) const { return impl_->shape.dim(i); }
   int64_t numel() const { return impl_->shape.numel(); }
-  int64_t bytes() const { return numel() * dtype().size(); }
+  int64_t bytes() const { return dtype().bytes(numel()); }
   const Device& device() const { return impl_->storage->device(); }
   TensorSpec spec() const { return {dtype(), shape(), device()}; }
   bool is_contiguous() const { return suiren::is_contiguous(shape(), strides()); }
@@ -128,6 +128,9 @@ class Tensor {
   bool requires_grad() const { return impl_ && impl_->node != nullptr; }
   /// Makes this handle's tensor a leaf of the tape, or a plain tensor again. Only floating dtypes.
   Tensor& set_requires_grad(bool on = true);
+  /// Every handle to this tensor holds what `other` holds from now on: how a parameter takes the format in
+  /// which its file has it.
+  void become(const Tensor& other) { *impl_ = *other.impl_; }
   /// The same storage without its history.
   Tensor detach() const;
   const std::shared_ptr<Node>& node() const { return impl_->node; }

@@ -47,6 +47,8 @@ DLManagedTensor* to_dlpack(const Tensor& t) {
   char* start = static_cast<char*>(t.storage()->pointer());
   SR_CHECK_AS(kUnsupported, start || t.numel() == 0,
               "to_dlpack: {} is not in host memory; move the tensor with to(Device())", t.device().name());
+  SR_CHECK_AS(kUnsupported, !t.dtype().is_block(), "to_dlpack: DLPack has no {}; take dequantize_blocks()",
+              t.dtype());
   auto held = std::make_unique<Held>(Held{t, t.shape(), t.strides(), {}});
   const DLTensor view{start,
                       {kHost, 0},

@@ -92,7 +92,10 @@ std::map<std::string, std::string> parse_metadata(const Json& item, const std::s
 
 }  // namespace
 
-std::string_view safetensors_dtype(DType dtype) { return kDTypeNames[dtype.id()]; }
+std::string_view safetensors_dtype(DType dtype) {
+  SR_CHECK_AS(kUnsupported, !dtype.is_block(), "safetensors has no {}; write GGUF, or floats", dtype);
+  return kDTypeNames[dtype.id()];
+}
 
 void TensorEntries::add(const std::string& name, const Tensor& t) {
   std::span<const uint8_t> bytes;

@@ -82,6 +82,14 @@ std::unique_ptr<Transformer> Transformer::load(const std::string& folder, const 
   return model;
 }
 
+std::unique_ptr<Transformer> Transformer::from_entries(const TransformerConfig& config,
+                                                       std::span<const io::BlockEntry> entries,
+                                                       const std::string& where, const nn::Placement& at) {
+  std::unique_ptr<Transformer> model(new Transformer((config.validate(where), config), NoInit{}, at));
+  model->load_entries(entries, where);
+  return model;
+}
+
 void Transformer::set_context(int64_t context) {
   const TransformerConfig& c = config_;
   SR_CHECK(context >= 1, "the context is {} positions, expected at least 1", context);

@@ -42,6 +42,10 @@ class Transformer : public nn::Module {
   Transformer(const TransformerConfig& config, uint64_t seed, const nn::Placement& at = {});
   /// Reads FOLDER/config.json and model.safetensors (or the shards of model.safetensors.index.json).
   static std::unique_ptr<Transformer> load(const std::string& folder, const nn::Placement& at = {});
+  /// The same from a description and the tensors of its files (nn::Module::load_entries).
+  static std::unique_ptr<Transformer> from_entries(const TransformerConfig& config,
+                                                   std::span<const io::BlockEntry> entries,
+                                                   const std::string& where, const nn::Placement& at = {});
   /// Writes config.json and model.safetensors, which transformers loads unchanged.
   void save(const std::string& folder) const;
 
@@ -69,8 +73,8 @@ class Transformer : public nn::Module {
   Tensor head_input(const Tensor& hidden) const;
   /// [vocabulary, hidden], without a bias: the embedding's when they are tied.
   const Tensor& head_weight() const { return head_ ? head_->weight : embed_.weight; }
-  /// The logits are that product and nothing more.
-  bool linear_head() const { return config_.logit_softcap == 0; }
+  /// The logits are that product of floats and nothing more.
+  bool linear_head() const { return config_.logit_softcap == 0 && !head_weight().dtype().is_block(); }
   Tensor logits(const Tensor& ids, KvStore* store = nullptr) const { return head(hidden(ids, store)); }
   /// A model of the same shape and weights, placed otherwise.
   std::unique_ptr<Transformer> placed(const nn::Placement& at) const;

@@ -11,6 +11,7 @@
 #include "suiren/io/safetensors.h"
 #include "suiren/ops/cast/cast.h"
 #include "suiren/ops/copy/copy.h"
+#include "suiren/quant/dequantize.h"
 
 namespace suiren::nn {
 namespace {
@@ -45,25 +46,45 @@ void for_each_stored(const Shape& shape, const Stored& at, F&& f) {
     for (int64_t j = 0; j < inner; ++j) f(i * inner + j, at.offset + i * row + j * step);
 }
 
-// The elements of a parameter in a file's tensor, row-major, in dtype `to`.
-std::vector<uint8_t> taken(const io::TensorEntry& entry, const Shape& shape, const Stored& at, DType to) {
+// The elements of a parameter among those of a file's tensor, row-major, in dtype `to`.
+template <class From>
+std::vector<uint8_t> taken(const uint8_t* bytes, const Shape& shape, const Stored& at, DType to) {
   std::vector<uint8_t> out;
-  visit_dtype(entry.dtype, [&]<class From>() {
-    visit_dtype(to, [&]<class To>() {
-      out.resize(static_cast<size_t>(shape.numel()) * sizeof(To));
-      for_each_stored(shape, at, [&](int64_t i, int64_t from_index) {
-        From from;  // the file's bytes need not be aligned
-        std::memcpy(&from, entry.bytes.data() + static_cast<size_t>(from_index) * sizeof(From), sizeof(From));
-        To value;
-        if constexpr (std::is_same_v<To, From>)
-          value = from;
-        else
-          value = static_cast<To>(static_cast<float>(from));
-        std::memcpy(out.data() + static_cast<size_t>(i) * sizeof(To), &value, sizeof(To));
-      });
+  visit_dtype(to, [&]<class To>() {
+    out.resize(static_cast<size_t>(shape.numel()) * sizeof(To));
+    for_each_stored(shape, at, [&](int64_t i, int64_t from_index) {
+      From from;  // the file's bytes need not be aligned
+      std::memcpy(&from, bytes + static_cast<size_t>(from_index) * sizeof(From), sizeof(From));
+      To value;
+      if constexpr (std::is_same_v<To, From>)
+        value = from;
+      else
+        value = static_cast<To>(static_cast<float>(from));
+      std::memcpy(out.data() + static_cast<size_t>(i) * sizeof(To), &value, sizeof(To));
     });
   });
   return out;
+}
+
+std::vector<uint8_t> taken(const io::BlockEntry& entry, const Shape& shape, const Stored& at, DType to) {
+  if (const auto dtype = entry.format.dtype(); dtype && !dtype->is_block()) {
+    std::vector<uint8_t> out;
+    visit_dtype(*dtype, [&]<class From>() { out = taken<From>(entry.bytes.data(), shape, at, to); });
+    return out;
+  }
+  std::vector<float> values(static_cast<size_t>(at.shape.numel()));
+  quant::dequantize(entry.format, entry.bytes, values);
+  return taken<float>(reinterpret_cast<const uint8_t*>(values.data()), shape, at, to);
+}
+
+// The rows of a matrix where they stand in a file, when they stand there one after the other.
+std::span<const uint8_t> whole_rows(const io::BlockEntry& entry, const Shape& shape, const Stored& at) {
+  const int64_t width = shape.dim(-1);
+  const bool rows = at.strides.empty() || (at.shape.dim(-1) == width && at.offset % width == 0 &&
+                                           at.strides[0] == width && at.strides[1] == 1);
+  if (!rows) return {};
+  return entry.bytes.subspan(static_cast<size_t>(entry.format.bytes(at.offset)),
+                             static_cast<size_t>(entry.format.bytes(shape.numel())));
 }
 
 // A parameter's elements put into the tensor of a file that it shares.
@@ -118,6 +139,12 @@ void Module::add_parameter(const std::string& name, Tensor& slot, const Shape& s
   slot.storage()->set_stable(true);
   slot.set_requires_grad();
   own_.push_back({name, std::make_shared<Tensor>(slot), init, bound, false});
+}
+
+void Module::add_matrix(const std::string& name, Tensor& slot, const Shape& shape, Init init,
+                        const Placement& at, double bound) {
+  add_parameter(name, slot, shape, init, at, bound);
+  own_.back().takes_blocks = true;
 }
 
 void Module::add_buffer(const std::string& name, Tensor& slot, const Shape& shape, Init init,
@@ -210,25 +237,40 @@ void Module::copy_from(const Module& other) {
   SR_CHECK_AS(kInternal, std::ranges::equal(to, from, same), "copy_from: the modules differ");
   parallel_tasks(static_cast<int64_t>(to.size()), [&](int64_t i) {
     const NoGrad off;
-    const Tensor& target = *to[static_cast<size_t>(i)].tensor;
-    assign(target, cast(from[static_cast<size_t>(i)].tensor->detach(), target.dtype()));
+    Tensor& target = *to[static_cast<size_t>(i)].tensor;
+    const Tensor& source = *from[static_cast<size_t>(i)].tensor;
+    if (source.dtype().is_block())
+      target.become(source);
+    else
+      assign(target, cast(source.detach(), target.dtype()));
   });
 }
 
 void Module::load_files(const std::vector<std::string>& paths) {
   SR_CHECK(!paths.empty(), "no weight files were given");
   std::vector<io::SafeTensors> files;
-  for (const std::string& path : paths) files.push_back(io::SafeTensors::open(path));
-  std::map<std::string, const io::TensorEntry*> found;
-  std::vector<std::string> missing, unexpected, wrong;
-  for (const io::SafeTensors& file : files) {
+  std::vector<io::BlockEntry> entries;
+  for (const std::string& path : paths) {
+    files.push_back(io::SafeTensors::open(path));
+    const io::SafeTensors& file = files.back();
     SR_CHECK_AS(kUnsupported, file.float8_entries().empty(),
                 "{}: tensor {} is {}, which no layer holds; cast it to bf16", file.path(),
                 file.float8_entries()[0].name, file.float8_entries()[0].format);
-    for (const io::TensorEntry& e : file.entries())
-      SR_CHECK(found.emplace(published(e.name), &e).second, "{}: tensor {} stands in another shard too",
-               file.path(), e.name);
+    for (const io::TensorEntry& e : file.entries()) {
+      const auto format = quant::BlockFormat::of(e.dtype);
+      SR_CHECK(format, "{}: tensor {} is {}, expected a floating type", path, e.name, e.dtype);
+      entries.push_back({e.name, *format, e.shape, e.bytes});
+    }
   }
+  load_entries(entries, paths[0]);
+}
+
+void Module::load_entries(std::span<const io::BlockEntry> entries, const std::string& where) {
+  std::map<std::string, const io::BlockEntry*> found;
+  std::vector<std::string> missing, unexpected, wrong;
+  for (const io::BlockEntry& e : entries)
+    SR_CHECK(found.emplace(published(e.name), &e).second, "{}: tensor {} stands in another shard too", where,
+             e.name);
 
   const std::vector<Slot> all = slots();
   std::set<std::string> wanted;
@@ -240,8 +282,8 @@ void Module::load_files(const std::vector<std::string>& paths) {
       missing.push_back(at.name);
     } else if (const Shape shape(e->second->shape); !(shape == at.shape)) {
       wrong.push_back(fmt::format("{} has shape {}, expected {}", at.name, shape, at.shape));
-    } else if (!e->second->dtype.is_floating()) {
-      wrong.push_back(fmt::format("{} is {}, expected a floating type", at.name, e->second->dtype));
+    } else if (const auto f = e->second->format; !f.is_dequantizable() && f != quant::BlockFormat::kF64) {
+      wrong.push_back(fmt::format("{} is {}, expected a floating type", at.name, f));
     }
   }
   for (const auto& [name, entry] : found)
@@ -250,16 +292,25 @@ void Module::load_files(const std::vector<std::string>& paths) {
   for (const auto& [what, names] :
        {std::pair{"missing: ", &missing}, {"unexpected: ", &unexpected}, {"", &wrong}})
     if (!names->empty()) problems += (problems.empty() ? "" : "; ") + (what + list(*names));
-  SR_CHECK(problems.empty(), "{} does not fit the model: {}", paths[0], problems);
+  SR_CHECK(problems.empty(), "{} does not fit the model: {}", where, problems);
+  for (const Slot& s : all) fill_from(*found[stored(s.name, s.tensor->shape()).name], s);
+}
 
-  for (const Slot& s : all) {
-    const Stored at = stored(s.name, s.tensor->shape());
-    const io::TensorEntry& e = *found[at.name];
-    if (e.dtype == s.tensor->dtype() && at.strides.empty())
-      write(*s.tensor, e.bytes);
-    else
-      write(*s.tensor, taken(e, s.tensor->shape(), at, s.tensor->dtype()));
-  }
+void Module::fill_from(const io::BlockEntry& entry, const Slot& slot) const {
+  Tensor& parameter = *slot.tensor;
+  const Shape shape = parameter.shape();
+  const Stored at = stored(slot.name, shape);
+  const auto dtype = entry.format.dtype();
+  if (dtype && dtype->is_block() && slot.takes_blocks && shape.dim(-1) % dtype->block_elements() == 0)
+    if (const auto rows = whole_rows(entry, shape, at); !rows.empty()) {
+      parameter.become(Tensor::from_bytes(rows, shape, *dtype, parameter.device()));
+      parameter.storage()->set_stable(true);
+      return;
+    }
+  if (dtype == parameter.dtype() && at.strides.empty())
+    write(parameter, entry.bytes);
+  else
+    write(parameter, taken(entry, shape, at, parameter.dtype()));
 }
 
 }  // namespace suiren::nn

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "suiren/core/op.h"
 #include "suiren/core/tensor.h"
+#include "suiren/io/block_entry.h"
 
 namespace suiren::nn {
 
@@ -74,6 +76,9 @@ class Module {
   /// nothing is changed then.
   void load(const std::string& path) { load_files({path}); }
   void load_files(const std::vector<std::string>& paths);
+  /// The same from tensors in memory, which `where` names. Matrices of linear layers and embeddings that come
+  /// in a block format stay in it, and have no gradient; other tensors become floats.
+  void load_entries(std::span<const io::BlockEntry> entries, const std::string& where);
   /// Writes another module's parameters and buffers over these, converted to their dtypes; the devices are
   /// the same. Error{kInternal} unless both have the same tree.
   void copy_from(const Module& other);
@@ -85,6 +90,9 @@ class Module {
                      const Placement& at, double bound = 0);
   /// Makes `slot` a buffer: uninitialized memory.
   void add_buffer(const std::string& name, Tensor& slot, const Shape& shape, Init init, const Placement& at);
+  /// The same of a matrix that only ever meets ops which take block formats (linear, embedding).
+  void add_matrix(const std::string& name, Tensor& slot, const Shape& shape, Init init, const Placement& at,
+                  double bound = 0);
   void add_child(const std::string& name, Module& child);
   /// A tensor that files may hold and this module does not need.
   virtual bool ignores(const std::string& name) const;
@@ -101,8 +109,10 @@ class Module {
     Init init;
     double bound;
     bool buffer;
+    bool takes_blocks = false;
   };
   std::vector<Slot> slots() const;  // of the whole tree, full names
+  void fill_from(const io::BlockEntry& entry, const Slot& slot) const;
   NamedParameters named(bool buffers) const;
   void fill(uint64_t seed, double standard_deviation, bool bounded);
   bool training_ = true;

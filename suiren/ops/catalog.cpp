@@ -69,11 +69,7 @@ std::string call_of(const OpInfo& op, const Sample& s) {
       if (op.dtypes.has(static_cast<DType::Id>(i))) dtype = static_cast<DType::Id>(i);
   if (s.only_dtype >= 0) dtype = static_cast<DType::Id>(s.only_dtype);
   Specs in;
-  for (const SampleInput& i : s.inputs)
-    in.push_back({i.kind == SampleInput::kReal    ? dtype
-                  : i.kind == SampleInput::kIndex ? kI64
-                                                  : kBool,
-                  i.shape, Device()});
+  for (const SampleInput& i : s.inputs) in.push_back({i.dtype(dtype), i.shape, Device()});
   try {
     std::string call = list_of(in) + " -> " + list_of(op.infer(s.attrs.get(), in));
     const std::string attrs = describe_attributes(op, s.attrs.get());

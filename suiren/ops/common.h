@@ -29,11 +29,12 @@ struct AxisView {
 
 /// "a floating type", "a number", "bool", "any type": what an error says was expected.
 constexpr const char* describe(DTypes types) {
-  return types.mask == kFloating.mask   ? "a floating type"
-         : types.mask == kBoolOnly.mask ? "bool"
-         : types.mask == kAnyType.mask  ? "any type"
-         : types.mask == kNumbers.mask  ? "a number"
-                                        : "an integer";
+  const uint32_t plain = types.mask & kAnyType.mask;
+  return plain == kFloating.mask   ? "a floating type"
+         : plain == kBoolOnly.mask ? "bool"
+         : plain == kAnyType.mask  ? "any type"
+         : plain == kNumbers.mask  ? "a number"
+                                   : "an integer";
 }
 
 inline void check_dtype(DTypes types, const char* name, const TensorSpec& x) {

@@ -24,10 +24,13 @@ struct Call {
 double count(const Tensor& t) { return static_cast<double>(t.numel()); }
 double dim(const Tensor& t, int i) { return static_cast<double>(t.dim(i)); }
 double bytes(const Tensor& t) { return static_cast<double>(t.bytes()); }
+double element_bytes(const Tensor& t) {
+  return static_cast<double>(t.dtype().block_bytes()) / static_cast<double>(t.dtype().block_elements());
+}
 
 // Bytes of the elements that lie at different places.
 double distinct_bytes(const Tensor& t) {
-  double n = static_cast<double>(t.dtype().size());
+  double n = element_bytes(t);
   for (int d = 0; d < t.rank(); ++d)
     if (t.strides()[d] != 0 || t.dim(d) == 0) n *= dim(t, d);
   return n;
@@ -73,6 +76,7 @@ double each(const Call& c) {
 
 const std::unordered_map<std::string_view, FlopRule>& flop_rules() {
   static const std::unordered_map<std::string_view, FlopRule> rules{
+      {"quantized_linear", [](const Call& c) { return 2 * count(c.out[0]) * dim(c.in[0], -1); }},
       {"matmul", [](const Call& c) { return 2 * count(c.out[0]) * dim(c.in[0], -1); }},
       {"matmul_sum", [](const Call& c) { return 2 * count(c.in[0]) * dim(c.in[1], -1); }},
       {"matmul_accumulate", [](const Call& c) { return 2 * count(c.in[1]) * dim(c.in[2], -1); }},
@@ -157,7 +161,7 @@ double bytes_read(const Call& c, size_t input) {
   const Tensor& t = c.in[input];
   if (input == 0 && reads_what_it_chooses(name)) return std::min(distinct_bytes(t), bytes(c.out[0]));
   if (input == 0 && name == "embedding_bag")
-    return std::min(distinct_bytes(t), count(c.in[1]) * dim(t, 1) * static_cast<double>(t.dtype().size()));
+    return std::min(distinct_bytes(t), count(c.in[1]) * dim(t, 1) * element_bytes(t));
   if (input == 0 && name == "assign") return 0;  // all of it is overwritten
   return distinct_bytes(t);
 }
@@ -166,7 +170,7 @@ DType arithmetic(const Call& c) {
   for (const auto& list : {c.in, c.out})
     for (const Tensor& t : list)
       if (t.dtype().is_floating()) return t.dtype();
-  return c.in.empty() ? kF32 : c.in[0].dtype();
+  return c.in.empty() || c.in[0].dtype().is_block() ? kF32 : c.in[0].dtype();
 }
 
 }  // namespace

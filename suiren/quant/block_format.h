@@ -1,7 +1,7 @@
 #pragma once
 // The formats in which the numbers of published weights stand in files: GGUF's tensor types and the 8-bit
 // floats of safetensors. A row of a tensor is a whole number of blocks; a block is so many elements in so
-// many bytes. The layouts of the blocks are stated in dequantize.cpp. Everything here is constexpr and safe
+// many bytes. The layouts of the blocks are stated in unpack.h. Everything here is constexpr and safe
 // to share between threads.
 
 #include <fmt/format.h>
@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "suiren/base/dtype.h"
 
 namespace suiren::quant {
 
@@ -48,43 +50,54 @@ class BlockFormat {
   constexpr BlockFormat(Id id = kF32) : id_(id) {}
   constexpr Id id() const { return id_; }
   constexpr operator Id() const { return id_; }
-  constexpr std::string_view name() const { return row().name; }
-  constexpr int64_t block_elements() const { return row().elements; }
-  constexpr int64_t block_bytes() const { return row().bytes; }
+  constexpr std::string_view name() const { return row().dtype ? row().dtype->name() : row().name; }
+  constexpr int64_t block_elements() const { return row().dtype ? row().dtype->block_elements() : 1; }
+  constexpr int64_t block_bytes() const { return row().dtype ? row().dtype->block_bytes() : 1; }
   /// The number of this type in a GGUF file, or -1: GGUF has no 8-bit floats.
   constexpr int gguf_type() const { return row().gguf; }
+  /// The dtype of a tensor that holds these bytes; none: there are no tensors of 8-bit floats.
+  constexpr std::optional<DType> dtype() const { return row().dtype; }
   /// Whether dequantize() takes it: all but f64 and the integers, which no weights stand in.
   constexpr bool is_dequantizable() const { return id_ < kF64; }
   /// Bytes of `elements`, a multiple of block_elements().
-  constexpr int64_t bytes(int64_t elements) const { return elements / row().elements * row().bytes; }
+  constexpr int64_t bytes(int64_t elements) const { return elements / block_elements() * block_bytes(); }
 
   /// "q4_k" -> format; empty when the name is unknown.
   static constexpr std::optional<BlockFormat> parse(std::string_view name) {
-    for (int i = 0; i < kCount; ++i)
-      if (kRows[i].name == name) return BlockFormat(static_cast<Id>(i));
-    return std::nullopt;
+    return find([&](BlockFormat f) { return f.name() == name; });
   }
   /// GGUF's number -> format; empty when it is none of these.
   static constexpr std::optional<BlockFormat> from_gguf_type(uint32_t type) {
-    for (int i = 0; i < kCount; ++i)
-      if (kRows[i].gguf >= 0 && static_cast<uint32_t>(kRows[i].gguf) == type)
-        return BlockFormat(static_cast<Id>(i));
-    return std::nullopt;
+    return find(
+        [&](BlockFormat f) { return f.gguf_type() >= 0 && static_cast<uint32_t>(f.gguf_type()) == type; });
+  }
+  /// The format in which the elements of a tensor stand in a file; empty for bool and u8, which GGUF has not.
+  static constexpr std::optional<BlockFormat> of(DType dtype) {
+    return find([&](BlockFormat f) { return f.dtype() == dtype; });
   }
 
  private:
+  template <class F>
+  static constexpr std::optional<BlockFormat> find(F&& wanted) {
+    for (int i = 0; i < kCount; ++i)
+      if (const BlockFormat f(static_cast<Id>(i)); wanted(f)) return f;
+    return std::nullopt;
+  }
   struct Row {
-    std::string_view name;
-    int16_t elements, bytes, gguf;
+    int16_t gguf;
+    std::optional<DType> dtype;
+    std::string_view name;  // without a dtype: one byte each
   };
   static constexpr Row kRows[] = {
-      {"f32", 1, 4, 0},        {"f16", 1, 2, 1},         {"bf16", 1, 2, 30},       {"q8_0", 32, 34, 8},
-      {"q4_0", 32, 18, 2},     {"q4_1", 32, 20, 3},      {"q5_0", 32, 22, 6},      {"q5_1", 32, 24, 7},
-      {"q2_k", 256, 84, 10},   {"q3_k", 256, 110, 11},   {"q4_k", 256, 144, 12},   {"q5_k", 256, 176, 13},
-      {"q6_k", 256, 210, 14},  {"iq4_nl", 32, 18, 20},   {"iq4_xs", 256, 136, 23}, {"iq2_xxs", 256, 66, 16},
-      {"iq2_xs", 256, 74, 17}, {"iq3_xxs", 256, 98, 18}, {"mxfp4", 32, 17, 39},    {"f8_e4m3", 1, 1, -1},
-      {"f8_e5m2", 1, 1, -1},   {"f64", 1, 8, 28},        {"i8", 1, 1, 24},         {"i16", 1, 2, 25},
-      {"i32", 1, 4, 26},       {"i64", 1, 8, 27},
+      {0, DType::kF32, {}},      {1, DType::kF16, {}},     {30, DType::kBF16, {}},
+      {8, DType::kQ8_0, {}},     {2, DType::kQ4_0, {}},    {3, DType::kQ4_1, {}},
+      {6, DType::kQ5_0, {}},     {7, DType::kQ5_1, {}},    {10, DType::kQ2_K, {}},
+      {11, DType::kQ3_K, {}},    {12, DType::kQ4_K, {}},   {13, DType::kQ5_K, {}},
+      {14, DType::kQ6_K, {}},    {20, DType::kIQ4_NL, {}}, {23, DType::kIQ4_XS, {}},
+      {16, DType::kIQ2_XXS, {}}, {17, DType::kIQ2_XS, {}}, {18, DType::kIQ3_XXS, {}},
+      {39, DType::kMXFP4, {}},   {-1, {}, "f8_e4m3"},      {-1, {}, "f8_e5m2"},
+      {28, DType::kF64, {}},     {24, DType::kI8, {}},     {25, DType::kI16, {}},
+      {26, DType::kI32, {}},     {27, DType::kI64, {}},
   };
   static_assert(sizeof kRows / sizeof *kRows == kCount);
   constexpr const Row& row() const { return kRows[id_]; }

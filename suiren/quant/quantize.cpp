@@ -3,9 +3,9 @@
 #include <limits>
 
 #include "suiren/base/error.h"
-#include "suiren/quant/dequantize.h"
 #include "suiren/quant/encode.h"
 #include "suiren/quant/iq_grids.h"
+#include "suiren/quant/unpack.h"
 
 namespace suiren::quant {
 namespace {

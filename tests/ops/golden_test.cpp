@@ -13,6 +13,7 @@
 #include "suiren/core/dispatch.h"
 #include "suiren/io/json.h"
 #include "suiren/ops/ops.h"
+#include "suiren/quant/block_format.h"
 #include "tests/ops/attributes.h"
 
 namespace suiren {
@@ -229,7 +230,12 @@ HostArray host(const Json& packed) {
   for (const Json& x : packed[2]) a.v.push_back(a.dtype.is_floating() ? x.get<double>() : x.get<int64_t>());
   return a;
 }
-Tensor tensor(const Json& packed) { return from_host_array(host(packed), Device()); }
+Tensor tensor(const Json& packed) {
+  const auto name = packed[0].get<std::string>();
+  if (DType::parse(name)) return from_host_array(host(packed), Device());
+  return Tensor::from_bytes(packed[2].get<std::vector<uint8_t>>(), dims_of_json<Shape>(packed[1]),
+                            *quant::BlockFormat::parse(name)->dtype());
+}
 
 int64_t compared = 0;
 

@@ -34,6 +34,9 @@ INSTANTIATE_TEST_SUITE_P(Suite, OpNoGradient, testing::ValuesIn(ops_with_gradien
 // Ops whose second derivative is not offered, and why.
 const std::map<std::string, const char*> kFirstOrderOnly{};
 
+// Ops whose values are steps, with the test of the gradient that passes through them.
+const std::map<std::string, const char*> kSteps{{"quantized_linear", "QuantizedLinear.PassesItsGradient"}};
+
 constexpr double kStep = 5e-4, kRelative = 2e-7, kAbsolute = 2e-8;
 
 HostArray weights(const Shape& shape, uint64_t seed, uint64_t stream) {
@@ -247,6 +250,7 @@ bool differentiable(const OpInfo& op, const Sample& s) {
 }
 
 TEST_P(OpGradients, EqualCentralDifferences) {
+  if (const auto at = kSteps.find(op().name); at != kSteps.end()) GTEST_SKIP() << "see " << at->second;
   int64_t first = 0, second = 0;
   uint64_t seed = 11;
   const bool once = kFirstOrderOnly.count(op().name) > 0;

@@ -27,10 +27,10 @@ int64_t row(const HostArray& ids, int64_t position, int64_t V) {
 
 struct Embedding {
   static constexpr OpName name = "embedding";
-  static constexpr const char* doc = "y[..., :] = weight[ids[...], :]";
+  static constexpr const char* doc = "y[..., :] = weight[ids[...], :]; of weight in blocks, as f32";
   using Attrs = NoAttrs;
   static constexpr auto fields = std::tuple{};
-  static constexpr DTypes dtypes = kFloating;
+  static constexpr DTypes dtypes = kFloating.and_blocks();
   static constexpr uint32_t saved_inputs = 0b10;
   static Specs infer(const Attrs&, const TensorSpec& weight, const TensorSpec& ids) {
     check_dtype(dtypes, "weight", weight);
@@ -38,7 +38,7 @@ struct Embedding {
     check_ids(ids);
     Shape shape = ids.shape;
     shape.push_back(weight.dim(1));
-    return {{weight.dtype, shape, weight.device}};
+    return {{weight.dtype.is_block() ? kF32 : weight.dtype, shape, weight.device}};
   }
   static void reference(const Attrs&, std::span<const HostArray> in, std::span<HostArray> out) {
     const HostArray &weight = in[0], &ids = in[1];
@@ -56,6 +56,8 @@ struct Embedding {
             sample(a, {real({5, 3}), index({}, 0, 5)}),
             sample(a, {real({5, 3}), index({0}, 0, 5)}),
             sample(a, {real({40, 65}), index({3, 50}, 0, 40)}),
+            sample(a, {in_blocks(kQ4_0, {6, 64}), index({2, 3}, 0, 6)}),
+            sample(a, {in_blocks(kQ6_K, {3, 512}), index({4}, 0, 3)}),
             bad(a, {real({7}), index({2}, 0, 7)}, "weight has shape [7], expected [V, D]"),
             bad(a, {real({7, 4}), boolean({2})}, "ids are bool, expected i32 or i64")};
   }

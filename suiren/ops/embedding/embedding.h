@@ -5,8 +5,9 @@
 
 namespace suiren {
 
-/// y[..., :] = weight[ids[...], :]: weight [V, D], ids [...] i32 or i64 in [0, V) -> [..., D].
-/// The caller answers for the range of ids; the reference throws Error{kInvalid}, kernels may read elsewhere.
+/// y[..., :] = weight[ids[...], :]: weight [V, D], ids [...] i32 or i64 in [0, V) -> [..., D]; rows of a
+/// weight in a block format come out as f32. The caller answers for the range of ids; the reference throws
+/// Error{kInvalid}, kernels may read elsewhere.
 Tensor embedding(const Tensor& weight, const Tensor& ids);
 
 /// dweight[v, :] = sum of g[p, :] over positions p with ids[p] = v: g [..., D], ids [...] -> [V, D].

@@ -6,6 +6,7 @@
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
 #include "suiren/ops/common.h"
+#include "suiren/ops/quantized_linear/quantized_linear.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/ops/view/view.h"
 
@@ -247,7 +248,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
               "linear: x has shape {} and weight {}, expected [..., K] and [N, K]", x.shape(),
               weight.shape());
   const Tensor rows = x.rank() == 1 ? unsqueeze(x, 0) : x;
-  Tensor y = matmul(rows, transpose(weight));
+  Tensor y = weight.dtype().is_block() ? quantized_linear(rows, weight) : matmul(rows, transpose(weight));
   if (bias.defined()) y = y + bias;
   return x.rank() == 1 ? squeeze(y, 0) : y;
 }

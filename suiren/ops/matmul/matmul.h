@@ -27,7 +27,8 @@ void matmul_accumulate(const Tensor& sum, const Tensor& a, const Tensor& b);
 /// matmul's. Throws Error{kShape} when K is over 131071, too: longer sums could leave i32. No gradient.
 Tensor int_matmul(const Tensor& a, const Tensor& b);
 
-/// y = x @ weight^T (+ bias): x [..., K], weight [N, K], bias [N] -> [..., N].
+/// y = x @ weight^T (+ bias): x [..., K], weight [N, K], bias [N] -> [..., N]. A weight in a block format is
+/// multiplied as quantized_linear does.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
 }  // namespace suiren

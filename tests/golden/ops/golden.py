@@ -10,7 +10,8 @@ A room's cases are the function cases() in suiren/ops/ROOM/golden.py; this write
   input_grads   d(sum of outputs * g) / d(input)   (null: an input that has none)
   w             a weight for each input gradient
   second        d(sum of input_grads * w) / d(input)
-A tensor is [dtype, shape, row-major values]; floats are written so that they read back bit for bit. Ops that
+A tensor is [dtype, shape, row-major values]; floats are written so that they read back bit for bit, and of a block
+format the bytes. Ops that
 write into inputs give those inputs, in order, as outputs. tests/ops/golden_test.cpp reads the files.
 """
 
@@ -29,9 +30,21 @@ DTYPES = {name: dtype for dtype, name in NAMES.items()}
 cases = []
 
 
+class Blocks(torch.Tensor):
+    """The numbers that the bytes of a tensor in a block format stand for."""
+
+
+def blocks(name, data, values):
+    t = values.as_subclass(Blocks)
+    t.stored = [name, list(values.shape), data.reshape(-1).tolist()]
+    return t
+
+
 def packed(t):
     if t is None:
         return None
+    if hasattr(t, "stored"):
+        return t.stored
     if t.is_floating_point():
         values = (t.detach() + torch.zeros_like(t, memory_format=torch.contiguous_format)).reshape(-1).tolist()
     else:
@@ -52,6 +65,7 @@ def case(op, f, inputs, attrs=None, constant=(), gradient=True):
     """One case of `op`; f(*inputs, **attrs) is its meaning. No gradient flows into the inputs in `constant`."""
     attrs = attrs or {}
     given = [packed(t) for t in inputs]
+    inputs = [t.as_subclass(torch.Tensor) for t in inputs]
     leaves = [t.clone().requires_grad_() if gradient and t.is_floating_point() and i not in constant else t.clone()
               for i, t in enumerate(inputs)]
     outputs = f(*leaves, **attrs)
