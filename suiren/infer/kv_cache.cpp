@@ -1,6 +1,7 @@
 #include "suiren/infer/kv_cache.h"
 
 #include "suiren/core/autograd.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/copy/copy.h"
 #include "suiren/ops/view/view.h"
 
@@ -21,9 +22,14 @@ std::pair<Tensor, Tensor> KvCache::append(int64_t layer, const Tensor& k, const 
   const int64_t end = length_ + k.dim(1);
   SR_CHECK_AS(kShape, end <= capacity_, "{} positions exceed the cache's capacity of {}", end, capacity_);
   const NoGrad off;
-  assign(slice(keys_[l], 1, length_, end), k);
-  if (v.defined()) assign(slice(values_[l], 1, length_, end), v);
-  return {slice(keys_[l], 1, 0, end), v.defined() ? slice(values_[l], 1, 0, end) : Tensor()};
+  assign(slice(keys_[l], 1, length_, end), cast(k, keys_[l].dtype()));
+  if (v.defined()) assign(slice(values_[l], 1, length_, end), cast(v, values_[l].dtype()));
+  // Attention in f32 reads narrower keys and values as they stand.
+  const auto held = [&](const Tensor& all) {
+    const Tensor x = slice(all, 1, 0, end);
+    return k.dtype() == kF32 ? x : cast(x, k.dtype());
+  };
+  return {held(keys_[l]), v.defined() ? held(values_[l]) : Tensor()};
 }
 
 void KvCache::truncate(int64_t length) {

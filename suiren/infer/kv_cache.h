@@ -11,7 +11,8 @@ namespace suiren::infer {
 class KvCache : public models::KvStore {
  public:
   /// Room for `capacity` positions of `batch` sequences: for each layer keys and values, or the compressed
-  /// vectors of latent attention, of batch capacity cache_heads cache_width elements.
+  /// vectors of latent attention, of batch capacity cache_heads cache_width elements of `dtype`, to which
+  /// they are rounded: the model's cache_dtype().
   KvCache(const models::TransformerConfig& config, int64_t capacity, int64_t batch = 1,
           const Device& device = {}, DType dtype = kF32);
   int64_t length() const override { return length_; }

@@ -13,7 +13,8 @@ class KvStore {
   virtual ~KvStore() = default;
   virtual int64_t length() const = 0;  ///< positions held
   /// Adds k and v [B, T, heads, width] of one layer at positions length() .. length() + T - 1; returns all
-  /// keys and values [B, length() + T, heads, width]. Latent attention has one vector for both: v undefined.
+  /// keys and values [B, length() + T, heads, width], rounded to what the store keeps; in its dtype or that
+  /// of k. Latent attention has one vector for both: v undefined.
   virtual std::pair<Tensor, Tensor> append(int64_t layer, const Tensor& k, const Tensor& v) = 0;
   /// After the last layer: the positions count now.
   virtual void advance(int64_t positions) = 0;

@@ -7,6 +7,7 @@
 #include "suiren/models/families/families.h"
 #include "suiren/models/weight_files.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
+#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/cross_entropy/cross_entropy.h"
 #include "suiren/ops/linear_cross_entropy/linear_cross_entropy.h"
 #include "suiren/ops/matmul/matmul.h"
@@ -14,6 +15,28 @@
 #include "suiren/ops/view/view.h"
 
 namespace suiren::models {
+namespace {
+
+// What a cache would give back, without one: keys and values rounded to its dtype.
+class Rounded : public KvStore {
+ public:
+  explicit Rounded(DType dtype) : dtype_(dtype) {}
+  int64_t length() const override { return 0; }
+  std::pair<Tensor, Tensor> append(int64_t, const Tensor& k, const Tensor& v) override {
+    return {round(k), v.defined() ? round(v) : Tensor()};
+  }
+  void advance(int64_t) override {}
+
+ private:
+  Tensor round(const Tensor& x) const {
+    const Tensor rounded = cast(cast(x.detach(), dtype_), x.dtype());
+    // The difference is exact, so the sum is `rounded`; its gradient is that of x.
+    return grad_enabled() && x.requires_grad() ? x + (rounded - x.detach()) : rounded;
+  }
+  DType dtype_;
+};
+
+}  // namespace
 
 Block::Block(const TransformerConfig& c, int64_t layer, const nn::Placement& at)
     : multiplier_(c.branch_multiplier()) {
@@ -49,7 +72,11 @@ Tensor Block::operator()(const Tensor& x, const RopeTables::Slice* rope, KvStore
 }
 
 Transformer::Transformer(const TransformerConfig& c, NoInit, const nn::Placement& at)
-    : config_(c), at_(at), embed_(c.vocab_size, c.hidden_size, at), norm_(c, c.hidden_size, at) {
+    : config_(c),
+      at_(at),
+      cache_dtype_(at.dtype),
+      embed_(c.vocab_size, c.hidden_size, at),
+      norm_(c, c.hidden_size, at) {
   set_context(c.max_position_embeddings);
   add_child("model.embed_tokens", embed_);
   if (c.learned_positions)
@@ -125,12 +152,20 @@ Tensor Transformer::ids(std::span<const int64_t> ids) const {
   return Tensor::from(ids, {1, static_cast<int64_t>(ids.size())}, at_.device);
 }
 
+void Transformer::set_cache_dtype(DType dtype) {
+  SR_CHECK(dtype == kF32 || dtype == kF16 || dtype == kBF16 || dtype == at_.dtype,
+           "a cache of keys and values holds f32, f16 or bf16, not {}", dtype);
+  cache_dtype_ = dtype;
+}
+
 Tensor Transformer::hidden(const Tensor& ids, KvStore* store) const {
   SR_CHECK_AS(kShape, ids.rank() == 2, "the model's ids have shape {}, expected [batch, positions]",
               ids.shape());
   const int64_t past = store ? store->length() : 0, count = ids.dim(1);
   SR_CHECK(past + count <= positions_, "{} tokens exceed the model's {} positions; shorten the text",
            past + count, positions_);
+  Rounded rounded(cache_dtype_);
+  if (!store && cache_dtype_ != at_.dtype) store = &rounded;
   RopeTables::Slice full, windowed;
   if (rope_) full = windowed = rope_->at(past, count);
   if (windowed_rope_) windowed = windowed_rope_->at(past, count);

@@ -60,11 +60,18 @@ class Transformer : public nn::Module {
   /// The positions there are: max_position_embeddings, or a longer context with dynamic scaling.
   int64_t positions() const { return positions_; }
 
+  /// What keys and values are rounded to before attention sees them, with a cache or without, so that a
+  /// token's bits do not depend on it: f32, f16 or bf16. The model's own dtype unless it is set, to be done
+  /// before the model is read from several threads. Gradients pass the rounding unchanged. Error{kInvalid}
+  /// for another dtype.
+  void set_cache_dtype(DType dtype);
+  DType cache_dtype() const { return cache_dtype_; }
+
   /// Checked ids as a tensor [1, ids.size()]; Error{kInvalid} names an id beyond the vocabulary.
   Tensor ids(std::span<const int64_t> ids) const;
-  /// ids [B, T] (i32 or i64) -> the normed states before the head, [B, T, hidden]. With `store`, the
-  /// positions follow those it holds, and it grows by T. Error{kInvalid} states both lengths when the context
-  /// is exceeded.
+  /// ids [B, T] (i32 or i64) -> the normed states before the head, [B, T, hidden]. With `store`, which keeps
+  /// cache_dtype(), the positions follow those it holds, and it grows by T. Error{kInvalid} states both
+  /// lengths when the context is exceeded.
   Tensor hidden(const Tensor& ids, KvStore* store = nullptr) const;
   /// [..., hidden] -> [..., vocabulary]: head_input(hidden) head_weight()^T, with a soft cap where the family
   /// has one.
@@ -93,6 +100,7 @@ class Transformer : public nn::Module {
   Transformer(const TransformerConfig& config, NoInit, const nn::Placement& at);
   TransformerConfig config_;
   nn::Placement at_;
+  DType cache_dtype_;
   int64_t positions_;
   std::unique_ptr<RopeTables> rope_, windowed_rope_;  // none with learned positions, or one for all layers
   nn::Embedding embed_;

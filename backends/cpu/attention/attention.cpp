@@ -1,6 +1,7 @@
 #include "backends/cpu/attention/attention.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "backends/cpu/attention/kernels.h"
 #include "backends/cpu/scratch.h"
@@ -53,6 +54,12 @@ HeadRows<T> rows_of(const HeadsView<T>& v, int64_t batch, int64_t head) {
   return {v.data + batch * v.batch_stride + head * v.head_stride, v.row_stride, v.head_stride};
 }
 
+template <class K>
+HeadRows<const uint16_t> bits_of(const HeadRows<const K>& rows) {
+  static_assert(sizeof(K) == sizeof(uint16_t));
+  return {&rows.data->bits, rows.row, rows.head};
+}
+
 // All queries of one key and value head.
 template <class T>
 AttentionTask<T> task_of(const AttentionShape& s, const AttentionExtras<T>& extras, int64_t batch,
@@ -72,9 +79,9 @@ AttentionTask<T> task_of(const AttentionShape& s, const AttentionExtras<T>& extr
 
 }  // namespace
 
-template <class T>
-void attention_forward(const AttentionShape& shape, HeadsView<const T> q, HeadsView<const T> k,
-                       HeadsView<const T> v, HeadsView<T> out, float* lse, const AttentionExtras<T>& extras,
+template <class T, class K>
+void attention_forward(const AttentionShape& shape, HeadsView<const T> q, HeadsView<const K> k,
+                       HeadsView<const K> v, HeadsView<T> out, float* lse, const AttentionExtras<T>& extras,
                        GemmLevel level) {
   check(shape);
   if (shape.batch <= 0 || shape.queries <= 0) return;
@@ -89,7 +96,13 @@ void attention_forward(const AttentionShape& shape, HeadsView<const T> q, HeadsV
                   head = i / chunks % shape.kv_heads;
     AttentionTask<T> t = task_of(shape, extras, batch, head);
     t.first = c * chunk, t.last = std::min(shape.queries, t.first + chunk);
-    t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
+    t.q = rows_of(q, batch, head * group);
+    if constexpr (std::is_same_v<T, K>) {
+      t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
+    } else {
+      t.stored = std::is_same_v<K, float16> ? StoredAs::kF16 : StoredAs::kBF16;
+      t.k16 = bits_of(rows_of(k, batch, head)), t.v16 = bits_of(rows_of(v, batch, head));
+    }
     t.out = rows_of(out, batch, head * group);
     if (lse) t.lse_out = lse + (batch * shape.heads + head * group) * shape.queries;
     t.scratch = scratch(kernels.forward_scratch(t.last - t.first, group, shape.head_dim));
@@ -128,16 +141,21 @@ void attention_backward(const AttentionShape& shape, HeadsView<const T> q, Heads
   });
 }
 
+#define SUIREN_ATTENTION_OVER(T, K)                                                                    \
+  template void attention_forward(const AttentionShape&, HeadsView<const T>, HeadsView<const K>,       \
+                                  HeadsView<const K>, HeadsView<T>, float*, const AttentionExtras<T>&, \
+                                  GemmLevel);
 #define SUIREN_ATTENTION(T)                                                                                  \
-  template void attention_forward(const AttentionShape&, HeadsView<const T>, HeadsView<const T>,             \
-                                  HeadsView<const T>, HeadsView<T>, float*, const AttentionExtras<T>&,       \
-                                  GemmLevel);                                                                \
+  SUIREN_ATTENTION_OVER(T, T)                                                                                \
   template void attention_backward(const AttentionShape&, HeadsView<const T>, HeadsView<const T>,            \
                                    HeadsView<const T>, HeadsView<const T>, const float*, HeadsView<const T>, \
                                    const float*, HeadsView<T>, HeadsView<T>, HeadsView<T>,                   \
                                    const AttentionExtras<T>&, GemmLevel);
 SUIREN_ATTENTION(float)
 SUIREN_ATTENTION(bfloat16)
+SUIREN_ATTENTION_OVER(float, float16)
+SUIREN_ATTENTION_OVER(float, bfloat16)
 #undef SUIREN_ATTENTION
+#undef SUIREN_ATTENTION_OVER
 
 }  // namespace suiren::cpu

@@ -65,10 +65,11 @@ struct AttentionExtras {
 };
 
 /// Writes out, and log(sum(exp(scores))) of each query to lse[batch, heads, queries] unless that is null.
-/// Of bfloat16 the level must have units for it; those with AMX run on AVX512_BF16.
-template <class T>
-void attention_forward(const AttentionShape& shape, HeadsView<const T> q, HeadsView<const T> k,
-                       HeadsView<const T> v, HeadsView<T> out, float* lse,
+/// Of bfloat16 the level must have units for it; those with AMX run on AVX512_BF16. K, the type of keys and
+/// values, is T; or float16 or bfloat16 where T is float: the bits are those of widened keys and values.
+template <class T, class K>
+void attention_forward(const AttentionShape& shape, HeadsView<const T> q, HeadsView<const K> k,
+                       HeadsView<const K> v, HeadsView<T> out, float* lse,
                        const AttentionExtras<T>& extras = {}, GemmLevel level = {});
 
 /// Overwrites dq (shaped as q), dk and dv (shaped as k); out and lse are what attention_forward gave, dout

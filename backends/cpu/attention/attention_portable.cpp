@@ -20,6 +20,15 @@ constexpr int kMr = 4;
 
 #include "backends/cpu/attention/kernels.inc"
 
+inline void widen_f16(const uint16_t* from, int64_t n, float* to) {
+  float16 x;
+  for (int64_t i = 0; i < n; ++i) x.bits = from[i], to[i] = x;
+}
+inline void widen_bf16(const uint16_t* from, int64_t n, float* to) {
+  bfloat16 x;
+  for (int64_t i = 0; i < n; ++i) x.bits = from[i], to[i] = x;
+}
+
 #include "backends/cpu/attention/forward.inc"
 
 #include "backends/cpu/attention/backward.inc"

@@ -22,6 +22,9 @@ struct MaskRows {
   int64_t row, head, key;
 };
 
+/// What keys and values are stored in: the type of the task, or for float tasks 16 bits.
+enum class StoredAs : uint8_t { kTask, kF16, kBF16 };
+
 /// All query heads that read one key and value head; T: float or bfloat16.
 template <class T>
 struct AttentionTask {
@@ -35,6 +38,8 @@ struct AttentionTask {
   const T* sinks;  ///< [group], or null
   HeadRows<const T> q, k, v, dout, out_in;
   HeadRows<T> out, dq, dk, dv;
+  StoredAs stored = StoredAs::kTask;  ///< of a forward pass; else k16 and v16 hold what k and v would
+  HeadRows<const uint16_t> k16, v16;
   float* lse_out;     ///< [group, queries], or null
   const float* lse;   ///< [group, queries]
   const float* dlse;  ///< [group, queries], or null

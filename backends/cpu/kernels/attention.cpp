@@ -61,7 +61,10 @@ Reason accepts(const Call& c, int extras) {
   if (dtype != SR_F32 && (dtype != SR_BF16 || bf16_units() == Bf16Units::kNone)) return "dtype";
   for (int i = 0; i < c.inputs(); ++i) {
     const Operand x = c.in(i);
-    if (x.dtype() != (is_backward(c) && (i == 4 || i == 6) ? SR_F32 : dtype)) return "dtype";  // lse is f32
+    const bool stored = !is_backward(c) && (i == 1 || i == 2) && dtype == SR_F32 &&
+                        (x.dtype() == SR_F16 || x.dtype() == SR_BF16);  // keys and values of a cache
+    if (!stored && x.dtype() != (is_backward(c) && (i == 4 || i == 6) ? SR_F32 : dtype))  // lse is f32
+      return "dtype";
     if (i == extras && c.attr_i64(kMask)) {
       if (step(x, 1) > 1) return kNeedsContiguous;
     } else if (!x.contiguous() && !(holds_heads(c, i) && x.stride(3) == 1)) {
@@ -72,14 +75,17 @@ Reason accepts(const Call& c, int extras) {
 }
 
 Reason accepts_forward(const Call& c) { return accepts(c, 3); }
-template <class T>
+template <class T, class K = T>
 void forward(const Call& c) {
-  attention_forward(shape_of(c), view<T>(c.in(0)), view<T>(c.in(1)), view<T>(c.in(2)), output<T>(c.out(0)),
+  attention_forward(shape_of(c), view<T>(c.in(0)), view<K>(c.in(1)), view<K>(c.in(2)), output<T>(c.out(0)),
                     c.out(1).data<float>(), extras_of<T>(c, 3));
 }
 void attention(const Call& c, void*) {
   if (c.out(0).numel() == 0) return;
-  c.in(0).dtype() == SR_F32 ? forward<float>(c) : forward<bfloat16>(c);
+  if (c.in(0).dtype() != SR_F32) return forward<bfloat16>(c);
+  const uint16_t stored = c.in(1).dtype();
+  if (stored == SR_F16) return forward<float, float16>(c);
+  stored == SR_BF16 ? forward<float, bfloat16>(c) : forward<float>(c);
 }
 
 // Inputs q, k, v, out, lse, g, g_lse, the mask, the sinks; outputs dq, dk, dv, the gradient of the sinks.

@@ -84,8 +84,9 @@ Extras<Tensor> extras(const AttentionAttrs& a, std::span<const Tensor> in, size_
 
 void check_operands(const AttentionAttrs& a, const TensorSpec& q, const TensorSpec& k, const TensorSpec& v) {
   check_dtype(kFloating, "q", q);
-  check_same_dtype("k", k, "q", q);
-  check_same_dtype("v", v, "q", q);
+  const bool stored = q.dtype == kF32 && (k.dtype == kF16 || k.dtype == kBF16);
+  if (!stored) check_same_dtype("k", k, "q", q);
+  check_same_dtype("v", v, "k", k);
   SR_CHECK_AS(kShape, q.rank() == 4 && k.rank() == 4, "q has shape {} and k {}: expected 4 dimensions",
               q.shape, k.shape);
   check_same_shape("v", v, "k", k);

@@ -21,8 +21,9 @@ struct AttentionOptions {
 ///   score[b, h, i, j] = cap(scale * q[b, i, h] . k[b, j, h / (H / Hkv)]) + mask[b, h, i, j],
 ///   lse = log(exp(sinks[h]) + sum over j of exp(score)), in f32 (f64 for f64) for the backward pass,
 ///   out = sum over j of exp(score - lse) v.
-/// The queries are the last T of S positions. A query that sees no key gives NaN.
-/// Throws Error{kShape} unless Hkv divides H, S >= 1, and S >= T when causal.
+/// The queries are the last T of S positions. A query that sees no key gives NaN. Beside q in f32, k and v
+/// may be f16 or bf16, as a cache stores them: the result is that of k and v widened. Throws Error{kShape}
+/// unless Hkv divides H, S >= 1, and S >= T when causal.
 std::vector<Tensor> attention(const Tensor& q, const Tensor& k, const Tensor& v,
                               const AttentionOptions& options);
 std::vector<Tensor> attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale,
