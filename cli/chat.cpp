@@ -27,8 +27,8 @@ constexpr const char* kHelp =
     "Ctrl-C stops an answer.\n";
 
 struct Args {
-  std::string model, system, chat_template;
-  int64_t context = 0, max_tokens = std::numeric_limits<int64_t>::max();
+  std::string model, system, chat_template, cache_type;
+  int64_t context = 0, max_tokens = std::numeric_limits<int64_t>::max(), speculate = 0;
   bool ignore_eos = false;
   SamplingArgs sampling;
 };
@@ -78,8 +78,10 @@ class Session {
     fmt::print("\n");
     std::fflush(stdout);
     const infer::Generation& g = a.generation;
-    info("prefill {} of {} · decode {}", rate(g.computed, g.prefill_seconds), a.prompt_tokens,
-         rate(static_cast<int64_t>(g.ids.size()), g.decode_seconds));
+    const std::string guessed =
+        g.drafted > 0 ? fmt::format(" · {} of {} guesses came true", g.accepted, g.drafted) : "";
+    info("prefill {} of {} · decode {}{}", rate(g.computed, g.prefill_seconds), a.prompt_tokens,
+         rate(static_cast<int64_t>(g.ids.size()), g.decode_seconds), guessed);
   }
 
   void command(const std::string& text) {
@@ -129,9 +131,11 @@ void run(Args& a, const Globals& g) {
            "give a Jinja template with --template FILE",
            a.model);
   if (a.context > 0) model.transformer->set_context(a.context);
+  if (!a.cache_type.empty()) model.transformer->set_cache_dtype(*DType::parse(a.cache_type));
   infer::ConversationOptions options{.stop = a.sampling.stop, .context = a.context};
   options.generate.max_tokens = a.max_tokens;
   options.generate.ignore_eos = a.ignore_eos;
+  options.generate.speculate = a.speculate;
   options.generate.sampling = a.sampling.over(model.settings.sampling);
   infer::Conversation conversation(model, std::move(options));
   conversation.set_system(a.system);
@@ -159,6 +163,10 @@ void add_chat(CLI::App& app, Globals& g) {
       ->check(CLI::PositiveNumber);
   c->add_option("--max-tokens", a.max_tokens, "tokens of an answer at most (default: what the context holds)")
       ->check(CLI::PositiveNumber);
+  add_cache_option(*c, a.cache_type);
+  c->add_option("--speculate", a.speculate, kSpeculateHelp)
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   c->add_flag("--ignore-eos", a.ignore_eos, "go on past the end token");
   add_sampling_options(*c, a.sampling);
   c->callback([&g] { g.run = [&g] { run(a, g); }; });

@@ -15,7 +15,7 @@ namespace suiren::cli {
 namespace {
 
 struct Args {
-  std::string model, prompt, ids;
+  std::string model, prompt, ids, cache_type;
   bool has_prompt = false, no_bos = false;
   int64_t context = 0;
   SamplingArgs sampling;
@@ -35,6 +35,7 @@ void print_json(const infer::Generation& out, const std::string* text, const Arg
   if (text) j["text"] = *text;
   if (a.generate.logprobs) j["logprobs"] = out.logprobs;
   if (a.generate.prompt_logprobs) j["prompt_logprobs"] = out.prompt_logprobs;
+  if (a.generate.speculate > 0) j["drafted"] = out.drafted, j["accepted"] = out.accepted;
   // A text that ends inside a character is no UTF-8: the broken tail becomes U+FFFD.
   fmt::print("{}\n", j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
@@ -79,6 +80,7 @@ void run(Args& a, const Globals& g) {
   constexpr int64_t kMost = int64_t{1} << 40;
   const int64_t wanted = static_cast<int64_t>(ids.size()) + std::min(a.generate.max_tokens, kMost);
   model.transformer->set_context(a.context > 0 ? a.context : wanted);
+  if (!a.cache_type.empty()) model.transformer->set_cache_dtype(*DType::parse(a.cache_type));
   a.generate.eos_token_ids = model.end_tokens;
   a.generate.sampling = a.sampling.over(model.settings.sampling);
   write(a, g, model, ids);
@@ -105,6 +107,10 @@ void add_generate(CLI::App& app, Globals& g) {
        "the length for which rotary positions are scaled, where that matters (default: the prompt and "
        "--max-tokens)")
       ->check(CLI::PositiveNumber);
+  add_cache_option(*c, a.cache_type);
+  c->add_option("--speculate", a.generate.speculate, kSpeculateHelp)
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   c->add_flag("--ignore-eos", a.generate.ignore_eos, "go on past the end token");
   c->add_flag("--no-bos", a.no_bos, "put nothing before --prompt");
   c->add_flag("--logprobs", a.generate.logprobs, "with --json: the log-probability of each new token");

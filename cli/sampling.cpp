@@ -35,6 +35,11 @@ infer::SamplingOptions SamplingArgs::over(infer::SamplingOptions o) const {
   return o;
 }
 
+void add_cache_option(CLI::App& c, std::string& to) {
+  c.add_option("--cache-type", to, "what keys and values are kept as (default: as the model computes)")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+}
+
 void add_sampling_options(CLI::App& c, SamplingArgs& a) {
   const auto add = [&c](const char* name, auto& to, const char* description) {
     c.add_option(name, to, description)->group("Sampling (default: generation_config.json of the model)");

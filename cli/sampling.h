@@ -23,6 +23,12 @@ struct SamplingArgs {
   infer::SamplingOptions over(infer::SamplingOptions defaults) const;
 };
 
+inline constexpr const char* kSpeculateHelp =
+    "guess up to N tokens ahead from what the text repeats; the text is the same, sooner where it does";
+
+/// --cache-type: the name of a dtype, or "" for the model's own.
+void add_cache_option(CLI::App& command, std::string& to);
+
 void add_sampling_options(CLI::App& command, SamplingArgs& to);
 
 }  // namespace suiren::cli

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "suiren/core/autograd.h"
+#include "suiren/infer/draft.h"
 #include "suiren/ops/cast/cast.h"
 #include "suiren/ops/view/view.h"
 
@@ -33,25 +34,31 @@ void append_logprobs(const models::Transformer& model, const Tensor& states, std
 }  // namespace
 
 Generator::Generator(const models::Transformer& model)
-    : model_(model), cache_(model.config(), 0, 1, model.device(), model.dtype()) {}
+    : model_(model), cache_(model.config(), 0, 1, model.device(), model.cache_dtype()) {}
 
 // The states after `ids`, which follow what is cached: [1, T, hidden].
 Tensor Generator::states_after(std::span<const int64_t> ids) {
   const int64_t need = cache_.length() + static_cast<int64_t>(ids.size());
   // By doubling, so that a text without end copies each position a few times at most.
   if (need > cache_.capacity()) cache_.reserve(std::min(model_.positions(), 2 * need));
-  return model_.hidden(model_.ids(ids), &cache_);
+  Tensor states = model_.hidden(model_.ids(ids), &cache_);
+  cached_.insert(cached_.end(), ids.begin(), ids.end());
+  return states;
+}
+
+// Keeps `length` positions of the cache.
+void Generator::forget(int64_t length) {
+  cache_.truncate(length);
+  cached_.resize(static_cast<size_t>(length));
 }
 
 // The state after the prompt's last id, [1, 1, hidden].
 Tensor Generator::prefill(std::span<const int64_t> prompt, const GenerateOptions& options,
                           Generation& result) {
-  ids_.resize(static_cast<size_t>(cache_.length()));
   size_t same = 0;  // at least the last is computed: its state is wanted
   if (!options.prompt_logprobs)
-    while (same + 1 < prompt.size() && same < ids_.size() && ids_[same] == prompt[same]) ++same;
-  cache_.truncate(static_cast<int64_t>(same));
-  ids_.assign(prompt.begin(), prompt.end());
+    while (same + 1 < prompt.size() && same < cached_.size() && cached_[same] == prompt[same]) ++same;
+  forget(static_cast<int64_t>(same));
   Tensor states;
   for (size_t begin = same; begin < prompt.size(); begin += kChunk) {
     const std::span<const int64_t> chunk = prompt.subspan(begin, std::min(kChunk, prompt.size() - begin));
@@ -65,24 +72,40 @@ Tensor Generator::prefill(std::span<const int64_t> prompt, const GenerateOptions
   return slice(states, 1, -1, states.dim(1));
 }
 
-void Generator::decode(Tensor state, const GenerateOptions& options, int64_t count, const OnToken& on_token,
-                       Generation& result) {
-  const size_t prompt = ids_.size();
+// states [1, 1, hidden]: after the prompt. Later [1, 1 + draft, hidden]: after the last id, and after each of
+// the draft that follows it in the cache.
+void Generator::decode(Tensor states, std::span<const int64_t> prompt, const GenerateOptions& options,
+                       int64_t count, const OnToken& on_token, Generation& result) {
+  std::vector<int64_t> ids(prompt.begin(), prompt.end()), draft;
+  const auto vocabulary = static_cast<size_t>(model_.config().vocab_size);
   while (true) {
-    const std::vector<float> logits = cast(model_.head(state), kF32).to_vector<float>();
-    const int64_t id = sample(logits, options.sampling, cache_.length(), {ids_, prompt});
-    const bool end = !options.ignore_eos && contains(options.eos_token_ids, id);
-    if (!end) {
-      result.ids.push_back(id);
-      ids_.push_back(id);
-      if (options.logprobs) append_logprobs(model_, state, {&id, 1}, result.logprobs);
+    const std::vector<float> logits = cast(model_.head(states), kF32).to_vector<float>();
+    int64_t id = 0;
+    for (size_t row = 0;; ++row, ++result.accepted) {
+      id = sample(std::span(logits).subspan(row * vocabulary, vocabulary), options.sampling,
+                  static_cast<int64_t>(ids.size()), {ids, prompt.size()});
+      const bool end = !options.ignore_eos && contains(options.eos_token_ids, id);
+      if (!end) {
+        result.ids.push_back(id);
+        ids.push_back(id);
+        const auto at = static_cast<int64_t>(row);
+        if (options.logprobs)
+          append_logprobs(model_, slice(states, 1, at, at + 1), {&id, 1}, result.logprobs);
+      }
+      if (end || (on_token && !on_token(id))) {
+        result.finish_reason = "stop";
+        return;
+      }
+      if (static_cast<int64_t>(result.ids.size()) == count) return;
+      if (row == draft.size() || draft[row] != id) break;
     }
-    if (end || (on_token && !on_token(id))) {
-      result.finish_reason = "stop";
-      return;
-    }
-    if (static_cast<int64_t>(result.ids.size()) == count) return;
-    state = states_after({&id, 1});
+    forget(static_cast<int64_t>(ids.size()) - 1);
+    const int64_t rest = count - static_cast<int64_t>(result.ids.size()) - 1;  // the last needs no position
+    draft = draft_by_lookup(ids, std::min(options.speculate, rest));
+    result.drafted += static_cast<int64_t>(draft.size());
+    std::vector<int64_t> next{id};
+    next.insert(next.end(), draft.begin(), draft.end());
+    states = states_after(next);
   }
 }
 
@@ -94,6 +117,7 @@ Generation Generator::run(std::span<const int64_t> prompt, const GenerateOptions
   SR_CHECK(length > 0, "the prompt holds no tokens; give at least one");
   SR_CHECK(length <= context, "the prompt has {} tokens, but the model has {} positions; shorten the prompt",
            length, context);
+  SR_CHECK(options.speculate >= 0, "speculate is {}, expected at least 0", options.speculate);
   SR_CHECK(options.max_tokens >= 0, "max_tokens is {}, expected at least 0", options.max_tokens);
   // The last new token needs no position of its own.
   const int64_t count = std::min(options.max_tokens, context - length + 1);
@@ -103,9 +127,10 @@ Generation Generator::run(std::span<const int64_t> prompt, const GenerateOptions
   const NoGrad off;
   const auto start = Clock::now();
   cache_.reserve(std::min(context, length + std::min<int64_t>(count, 256)));
+  cached_.resize(static_cast<size_t>(cache_.length()));  // a pass that threw left the cache as it was
   const Tensor state = prefill(prompt, options, result);
   result.prefill_seconds = seconds_since(start);
-  if (count > 0) decode(state, options, count, on_token, result);
+  if (count > 0) decode(state, prompt, options, count, on_token, result);
   result.decode_seconds = seconds_since(start) - result.prefill_seconds;
   return result;
 }

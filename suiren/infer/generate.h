@@ -19,6 +19,7 @@ struct GenerateOptions {
   std::vector<int64_t> eos_token_ids;  ///< ends here; the end token itself is not in the result
   bool logprobs = false;               ///< of the new ids; each costs a product with the head once more
   bool prompt_logprobs = false;        ///< of the prompt's; all of it is computed then, cached or not
+  int64_t speculate = 0;  ///< new ids to guess ahead at most (draft.h); the result is the same, to the bit
 };
 
 struct Generation {
@@ -27,6 +28,7 @@ struct Generation {
   /// Natural logarithms of the model's own probabilities (step 1 of sampler.h has not been taken), with the
   /// bits of Transformer::losses_after: of `ids`, and of the prompt from its second id on.
   std::vector<float> logprobs, prompt_logprobs;
+  int64_t drafted = 0, accepted = 0;               ///< ids guessed, and those of them that came true
   int64_t computed = 0;                            ///< positions of the prompt that were not cached
   double prefill_seconds = 0, decode_seconds = 0;  ///< the prompt's states, and all after them
 };
@@ -47,12 +49,13 @@ class Generator {
 
  private:
   Tensor states_after(std::span<const int64_t> ids);
+  void forget(int64_t length);
   Tensor prefill(std::span<const int64_t> prompt, const GenerateOptions& options, Generation& result);
-  void decode(Tensor state, const GenerateOptions& options, int64_t count, const OnToken& on_token,
-              Generation& result);
+  void decode(Tensor states, std::span<const int64_t> prompt, const GenerateOptions& options, int64_t count,
+              const OnToken& on_token, Generation& result);
   const models::Transformer& model_;
   KvCache cache_;
-  std::vector<int64_t> ids_;  // of the sequence: cached, then the one that is not yet
+  std::vector<int64_t> cached_;  // the ids that the cache holds
 };
 
 /// Generator(model).run(...).

@@ -34,6 +34,22 @@ TEST_F(Talk, TheCommandLineGoesBeforeTheModelsSettings) {
   EXPECT_NE(by_file["ids"], generate({"--seed", "5", "--ignore-eos"})["ids"]);
 }
 
+TEST_F(Talk, GuessesChangeNothingAndRoundingLittle) {
+  const std::vector<std::string> base{"--seed",        "4",  "--ignore-eos", "--max-tokens", "60",
+                                      "--temperature", "0.3"};
+  const auto with = [&](const std::string& option, const std::string& value) {
+    auto all = base;
+    all.insert(all.end(), {option, value});
+    return generate(all);
+  };
+  const json plain = generate(base), guessed = with("--speculate", "4");
+  EXPECT_EQ(guessed["ids"], plain["ids"]);
+  EXPECT_LE(guessed["accepted"], guessed["drafted"]);
+  EXPECT_EQ(with("--cache-type", "f32"), plain);
+  EXPECT_EQ(with("--cache-type", "f16")["ids"].size(), 60u);
+  EXPECT_EQ(run({"generate", "--model", at("m"), "--prompt", "a", "--cache-type", "i8"}).code, 2);
+}
+
 TEST_F(Talk, StopStringsEndTheText) {
   const std::vector<std::string> base{"--seed", "4", "--ignore-eos", "--max-tokens", "40"};
   const json all = generate(base);
