@@ -36,7 +36,8 @@ infer::SamplingOptions SamplingArgs::over(infer::SamplingOptions o) const {
 }
 
 void add_cache_option(CLI::App& c, std::string& to) {
-  c.add_option("--cache-type", to, "what keys and values are kept as (default: as the model computes)")
+  c.add_option("--cache-type", to,
+               "what keys and values are kept as (default: f16 beside quantized weights, else as computed)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
 }
 

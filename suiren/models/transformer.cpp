@@ -36,6 +36,12 @@ class Rounded : public KvStore {
   DType dtype_;
 };
 
+DType default_cache_dtype(const Transformer& model) {
+  for (const Tensor& p : model.parameters())
+    if (p.dtype().is_block()) return kF16;
+  return model.dtype();
+}
+
 }  // namespace
 
 Block::Block(const TransformerConfig& c, int64_t layer, const nn::Placement& at)
@@ -114,6 +120,7 @@ std::unique_ptr<Transformer> Transformer::from_entries(const TransformerConfig& 
                                                        const std::string& where, const nn::Placement& at) {
   std::unique_ptr<Transformer> model(new Transformer((config.validate(where), config), NoInit{}, at));
   model->load_entries(entries, where);
+  model->cache_dtype_ = default_cache_dtype(*model);
   return model;
 }
 
@@ -136,6 +143,7 @@ void Transformer::set_context(int64_t context) {
 std::unique_ptr<Transformer> Transformer::placed(const nn::Placement& at) const {
   std::unique_ptr<Transformer> model(new Transformer(config_, NoInit{}, at));
   model->copy_from(*this);
+  model->cache_dtype_ = default_cache_dtype(*model);
   return model;
 }
 

@@ -61,9 +61,9 @@ class Transformer : public nn::Module {
   int64_t positions() const { return positions_; }
 
   /// What keys and values are rounded to before attention sees them, with a cache or without, so that a
-  /// token's bits do not depend on it: f32, f16 or bf16. The model's own dtype unless it is set, to be done
-  /// before the model is read from several threads. Gradients pass the rounding unchanged. Error{kInvalid}
-  /// for another dtype.
+  /// token's bits do not depend on it: f32, f16 or bf16. Unless it is set, f16 beside block-quantized
+  /// weights, else the model's own dtype; to be set before the model is read from several threads. Gradients
+  /// pass the rounding unchanged. Error{kInvalid} for another dtype.
   void set_cache_dtype(DType dtype);
   DType cache_dtype() const { return cache_dtype_; }
 

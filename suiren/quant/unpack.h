@@ -5,8 +5,8 @@
 // Element e of a block, of group g = e / kGroup, is  scale[g] (code[e] - kZero) + offset[g];  formats without
 // kOffsets have no offset. Scales are products of an f16 and a small integer, exact in f32.
 //
-// The steps over bytes are those of an `Isa`, so that each CPU takes them with its own instructions; ScalarIsa
-// says what they mean.
+// The steps over bytes are those of an `Isa`, so that each CPU takes them with its own instructions;
+// ScalarIsa says what they mean.
 
 #include <array>
 #include <bit>
@@ -185,14 +185,15 @@ struct BlockLayout<DType::kQ5_1> {
   }
 };
 
-/// scales 16: scale and minimum of 16 elements each, 4 bits each; q 64: bits 2 s, 2 s + 1 of byte 32 h + l are
-/// element 128 h + 32 s + l; d 2; m 2: d scale q - m min.
+/// scales 16: scale and minimum of 16 elements each, 4 bits each; q 64: bits 2 s, 2 s + 1 of byte 32 h + l
+/// are element 128 h + 32 s + l; d 2; m 2: d scale q - m min.
 template <>
 struct BlockLayout<DType::kQ2_K> {
   static constexpr int kGroup = 16, kZero = 0;
   static constexpr bool kOffsets = true;
   template <class Isa>
-  static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets, int64_t step) {
+  static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets,
+                                   int64_t step) {
     const float d = layouts::half_at<Isa>(b + 80), m = layouts::half_at<Isa>(b + 82);
     for (int g = 0; g < 16; ++g) {
       scales[g * step] = d * static_cast<float>(b[g] & 15);
@@ -203,7 +204,8 @@ struct BlockLayout<DType::kQ2_K> {
   }
 };
 
-/// h 32: bit e / 32 of byte e % 32, the third bit; q 64; scales 12, of 16 elements each; d 2: d scale (q - 4).
+/// h 32: bit e / 32 of byte e % 32, the third bit; q 64; scales 12, of 16 elements each; d 2: d scale (q -
+/// 4).
 template <>
 struct BlockLayout<DType::kQ3_K> {
   static constexpr int kGroup = 16, kZero = 4;
@@ -234,7 +236,8 @@ struct BlockLayout<DType::kQ4_K> {
     }
   }
   template <class Isa>
-  static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets, int64_t step) {
+  static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets,
+                                   int64_t step) {
     scales_of<Isa>(b, scales, offsets, step);
     for (int c = 0; c < 4; ++c) Isa::split(b + 16 + 32 * c, 32, codes + 64 * c);
   }
@@ -246,15 +249,16 @@ struct BlockLayout<DType::kQ5_K> {
   static constexpr int kGroup = 32, kZero = 0;
   static constexpr bool kOffsets = true;
   template <class Isa>
-  static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets, int64_t step) {
+  static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets,
+                                   int64_t step) {
     BlockLayout<DType::kQ4_K>::scales_of<Isa>(b, scales, offsets, step);
     for (int c = 0; c < 4; ++c) Isa::split(b + 48 + 32 * c, 32, codes + 64 * c);
     Isa::add_bits(b + 16, 4, codes);
   }
 };
 
-/// q 128: low four bits, bits 4 n .. of byte 64 h + l for element 128 h + 64 n + l; h 64: high two; scales 16,
-/// signed, of 16 elements each; d 2: d scale (q - 32).
+/// q 128: low four bits, bits 4 n .. of byte 64 h + l for element 128 h + 64 n + l; h 64: high two; scales
+/// 16, signed, of 16 elements each; d 2: d scale (q - 32).
 template <>
 struct BlockLayout<DType::kQ6_K> {
   static constexpr int kGroup = 16, kZero = 32;
@@ -262,8 +266,7 @@ struct BlockLayout<DType::kQ6_K> {
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t step) {
     const float d = layouts::half_at<Isa>(b + 208);
-    for (int g = 0; g < 16; ++g)
-      scales[g * step] = d * static_cast<float>(static_cast<int8_t>(b[192 + g]));
+    for (int g = 0; g < 16; ++g) scales[g * step] = d * static_cast<float>(static_cast<int8_t>(b[192 + g]));
     for (int h = 0; h < 2; ++h) {
       Isa::split(b + 64 * h, 64, codes + 128 * h);
       Isa::add_two_bits(b + 128 + 32 * h, 4, codes + 128 * h);

@@ -15,8 +15,8 @@
 namespace suiren::cpu {
 namespace {
 
-constexpr DType kFormats[] = {kQ8_0,   kQ4_0,    kQ4_1,   kQ5_0,    kQ5_1,  kQ2_K, kQ3_K, kQ4_K, kQ5_K, kQ6_K,
-                              kIQ4_NL, kIQ4_XS, kIQ2_XXS, kIQ2_XS, kIQ3_XXS, kMXFP4};
+constexpr DType kFormats[] = {kQ8_0, kQ4_0, kQ4_1,   kQ5_0,   kQ5_1,    kQ2_K,   kQ3_K,    kQ4_K,
+                              kQ5_K, kQ6_K, kIQ4_NL, kIQ4_XS, kIQ2_XXS, kIQ2_XS, kIQ3_XXS, kMXFP4};
 static_assert(std::size(kFormats) == DType::kBlockCount);
 
 // Where the f16 scales of a block stand: -1 for none.
@@ -72,7 +72,8 @@ std::vector<float> activations(int64_t rows, int64_t depth, uint32_t seed) {
   std::normal_distribution<float> normal;
   std::vector<float> x(static_cast<size_t>(rows * depth));
   for (float& v : x) v = normal(random);
-  for (int64_t i = 0; i < std::min<int64_t>(32, depth); ++i) x[static_cast<size_t>(i)] = 0;  // a block of zeros
+  for (int64_t i = 0; i < std::min<int64_t>(32, depth); ++i)
+    x[static_cast<size_t>(i)] = 0;  // a block of zeros
   return x;
 }
 
@@ -126,8 +127,14 @@ void check(DType format, int64_t rows, int64_t outputs, int64_t depth) {
 TEST(Blocks, ProductsAreThoseOfTheNumbersThatBlocksStandFor) {
   for (const DType f : kFormats) {
     const int64_t unit = f.block_elements();
-    for (const auto& [rows, outputs, depth] : {std::tuple{1, 1, 1}, {1, 16, 2}, {1, 33, 5}, {2, 17, 1}, {3, 5, 3},
-                                               {12, 16, 1}, {13, 31, 2}, {25, 40, 4}})
+    for (const auto& [rows, outputs, depth] : {std::tuple{1, 1, 1},
+                                               {1, 16, 2},
+                                               {1, 33, 5},
+                                               {2, 17, 1},
+                                               {3, 5, 3},
+                                               {12, 16, 1},
+                                               {13, 31, 2},
+                                               {25, 40, 4}})
       check(f, rows, outputs, depth * unit);
     check(f, 1, 20, 1024 + 2 * unit);  // over a chunk
     check(f, 5, 20, 2048 + unit);

@@ -1,8 +1,10 @@
 #include "suiren/infer/kv_cache.h"
 
 #include "suiren/infer/generate.h"
+#include "suiren/io/block_entry.h"
 #include "suiren/ops/cast/cast.h"
 #include "suiren/ops/reduce/reduce.h"
+#include "suiren/quant/quantize.h"
 #include "tests/models/support.h"
 
 namespace suiren::infer {
@@ -95,6 +97,31 @@ TEST(KvCache, GradientsPassTheRounding) {
   }
   EXPECT_GT(difference, 0);
   EXPECT_LT(std::sqrt(difference / size), 1e-3);
+}
+
+TEST(KvCache, IsF16BesideQuantizedWeights) {
+  const NoGrad off;
+  models::TransformerConfig c = models::small_config();
+  c.intermediate_size = 64;
+  const Transformer plain(c, 1);
+  std::vector<std::vector<uint8_t>> bytes;
+  std::vector<io::BlockEntry> entries;
+  for (const auto& [name, tensor] : plain.named_parameters()) {
+    const auto values = tensor->to_vector<float>();
+    const auto format = tensor->rank() == 2 ? quant::BlockFormat::kQ8_0 : quant::BlockFormat::kF32;
+    bytes.emplace_back(static_cast<size_t>(quant::BlockFormat(format).bytes(tensor->numel())));
+    quant::quantize(format, values, {}, bytes.back());
+    std::vector<int64_t> shape;
+    for (int i = 0; i < tensor->rank(); ++i) shape.push_back(tensor->dim(i));
+    entries.push_back({name, format, shape, {}});
+  }
+  for (size_t i = 0; i < entries.size(); ++i) entries[i].bytes = bytes[i];
+  const auto model = Transformer::from_entries(c, entries, "test");
+  EXPECT_EQ(model->cache_dtype(), kF16);
+  EXPECT_EQ(model->placed({})->cache_dtype(), kF16);
+  const auto ids = some_ids(40, 97);
+  const auto whole = floats(model->logits(model->ids(ids)));
+  for (const size_t chunk : {1, 7, 40}) EXPECT_EQ(in_chunks(*model, ids, chunk), whole) << chunk;
 }
 
 TEST(KvCache, RefusesWhatNoCacheHolds) {

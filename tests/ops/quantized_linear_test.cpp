@@ -60,13 +60,15 @@ TEST(QuantizedLinear, RowsOfAnEmbeddingAreThoseOfItsNumbers) {
 TEST(QuantizedLinear, OtherOpsRefuseBlocks) {
   const Tensor w = in_format(kQ8_0, normal({3, 64}, 0, 1, 3, 1));
   EXPECT_EQ(w.bytes(), 3 * 2 * 34);
-  for (const auto& use : {+[](const Tensor& t) { return t + t; }, +[](const Tensor& t) { return transpose(t); },
-                          +[](const Tensor& t) { return slice(t, 0, 0, 1); }})
+  for (const auto& use :
+       {+[](const Tensor& t) { return t + t; }, +[](const Tensor& t) { return transpose(t); },
+        +[](const Tensor& t) { return slice(t, 0, 0, 1); }})
     try {
       (void)use(w);
       ADD_FAILURE();
     } catch (const Error& e) {
-      EXPECT_NE(std::string(e.what()).find("an input is q8_0, whose elements stand in blocks"), std::string::npos)
+      EXPECT_NE(std::string(e.what()).find("an input is q8_0, whose elements stand in blocks"),
+                std::string::npos)
           << e.what();
     }
   EXPECT_THROW((void)Tensor::empty({2, 33}, kQ8_0), Error);

@@ -1,5 +1,5 @@
-// Products with matrices in blocks on CPUs with AVX512_VNNI: VPDPBUSD multiplies codes of the weight, taken as
-// unsigned, by those of x. Everything but the table has internal linkage.
+// Products with matrices in blocks on CPUs with AVX512_VNNI: VPDPBUSD multiplies codes of the weight, taken
+// as unsigned, by those of x. Everything but the table has internal linkage.
 
 #include <algorithm>
 #include <bit>

@@ -9,10 +9,10 @@
 
 namespace suiren::cpu {
 
-constexpr int kBlockTile = 16;       ///< rows of the weight in a tile: columns of y
+constexpr int kBlockTile = 16;         ///< rows of the weight in a tile: columns of y
 constexpr int64_t kBlockChunk = 1024;  ///< elements along k that are unpacked at a time
-constexpr int64_t kRound = 32;       ///< elements of x that share a scale
-constexpr int64_t kCodeUnit = 64;    ///< rows of codes are padded with zeros to a multiple of this
+constexpr int64_t kRound = 32;         ///< elements of x that share a scale
+constexpr int64_t kCodeUnit = 64;      ///< rows of codes are padded with zeros to a multiple of this
 
 /// Rows of activations, rounded (suiren/ops/quantized_linear): element k of row m is
 /// scales[m blocks + k / 32] codes[m stride + k]. For the sums of groups of weights that share a scale, group
@@ -38,7 +38,8 @@ struct BlockTile {
 constexpr int64_t kTileScratch = kBlockTile * kBlockChunk * 2 + kBlockTile * kBlockChunk / 16 * 2 * 4;
 
 struct BlockKernels {
-  /// Row m of x, `depth` floats, into row m of `to`, whose groups have `group` elements and codes from `zero`.
+  /// Row m of x, `depth` floats, into row m of `to`, whose groups have `group` elements and codes from
+  /// `zero`.
   void (*round_row)(const float* x, int64_t m, int group, int zero, const RoundedRows& to);
   /// By DType id from the first block format on.
   using Tile = void (*)(const BlockTile& tile, const RoundedRows& x, char* scratch);
@@ -51,7 +52,8 @@ constexpr BlockKernels make_block_kernels(decltype(BlockKernels::round_row) roun
   return [&]<size_t... I>(std::index_sequence<I...>) {
     return BlockKernels{round_row,
                         {tile_of.template operator()<static_cast<DType::Id>(DType::kQ8_0 + I)>()...}};
-  }(std::make_index_sequence<size_t{DType::kBlockCount}>{});
+  }
+  (std::make_index_sequence<size_t{DType::kBlockCount}>{});
 }
 
 namespace avx512_vnni {

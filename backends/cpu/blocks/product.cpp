@@ -26,10 +26,14 @@ RoundedRows make_room(int64_t rows, int64_t depth, int group) {
   static thread_local Scratch<int32_t> starts;
   const int64_t stride = (depth + kCodeUnit - 1) / kCodeUnit * kCodeUnit;
   const int64_t blocks = depth / kRound, groups = depth / group;
-  return {rows,   depth,
-          stride, blocks,
-          groups, codes.get(rows * stride),
-          scales.get(rows * blocks), starts.get(rows * groups),
+  return {rows,
+          depth,
+          stride,
+          blocks,
+          groups,
+          codes.get(rows * stride),
+          scales.get(rows * blocks),
+          starts.get(rows * groups),
           sums.get(rows * groups)};
 }
 

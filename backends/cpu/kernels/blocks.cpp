@@ -52,14 +52,13 @@ void embedding(const Call& c, void*) {
   const Indices id(c.in(1));
   const int64_t V = c.in(0).dim(0);
   float* const y = c.out(0).data<float>();
-  parallel_for(c.in(1).numel(), 1 + kGrainCheap / std::max<int64_t>(rows.width, 1),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t p = begin; p < end; ++p) {
-                   SR_CHECK(id[p] >= 0 && id[p] < V, "id {} at position {} is out of range for {} rows", id[p], p,
-                            V);
-                   rows.decode(id[p], y + p * rows.width);
-                 }
-               });
+  parallel_for(
+      c.in(1).numel(), 1 + kGrainCheap / std::max<int64_t>(rows.width, 1), [&](int64_t begin, int64_t end) {
+        for (int64_t p = begin; p < end; ++p) {
+          SR_CHECK(id[p] >= 0 && id[p] < V, "id {} at position {} is out of range for {} rows", id[p], p, V);
+          rows.decode(id[p], y + p * rows.width);
+        }
+      });
 }
 
 Reason accepts_embedding(const Call& c) {

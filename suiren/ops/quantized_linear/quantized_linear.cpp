@@ -36,7 +36,8 @@ Tensor rounded(const Tensor& given) {
 struct QuantizedLinear {
   static constexpr OpName name = "quantized_linear";
   static constexpr const char* doc =
-      "y[..., n] = sum over k of r(x)[..., k] weight[n, k]; r rounds blocks of 32 to int8, weight is in blocks";
+      "y[..., n] = sum over k of r(x)[..., k] weight[n, k]; r rounds blocks of 32 to int8, weight is in "
+      "blocks";
   using Attrs = NoAttrs;
   static constexpr auto fields = std::tuple{};
   static constexpr DTypes dtypes = kF32Only.and_blocks();

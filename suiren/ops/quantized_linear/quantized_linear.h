@@ -9,9 +9,10 @@ namespace suiren {
 /// [..., N] f32.
 ///
 /// r rounds each row of x in blocks of 32: with d = max |x| / 127 over the block, x becomes d q, where q is
-/// x (127 / max |x|) in f32, rounded to the nearest integer, halves to the even one. A block that holds an infinity
-/// or a NaN makes the whole row NaN. Sums of integers within a group of weights that share a scale are exact;
-/// groups are added in f32 in ascending order. So a row's bits depend on that row and the weight alone.
+/// x (127 / max |x|) in f32, rounded to the nearest integer, halves to the even one. A block that holds an
+/// infinity or a NaN makes the whole row NaN. Sums of integers within a group of weights that share a scale
+/// are exact; groups are added in f32 in ascending order. So a row's bits depend on that row and the weight
+/// alone.
 ///
 /// The gradient of x is that of the product without r (Bengio et al. 2013); the weight has none.
 Tensor quantized_linear(const Tensor& x, const Tensor& weight);
