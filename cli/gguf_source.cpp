@@ -1,0 +1,111 @@
+#include "cli/gguf_source.h"
+
+#include <deque>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "suiren/base/error.h"
+#include "suiren/base/file.h"
+#include "suiren/infer/model_settings.h"
+#include "suiren/io/gguf.h"
+#include "suiren/io/safetensors.h"
+#include "suiren/models/gguf/export.h"
+#include "suiren/models/weight_files.h"
+#include "suiren/quant/dequantize.h"
+#include "suiren/text/gguf_tokenizer.h"
+#include "suiren/train/progress.h"
+
+namespace suiren::cli {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string>& kept_files() {
+  static const std::vector<std::string> names = {"generation_config.json", "tokenizer_config.json",
+                                                 "special_tokens_map.json", "chat_template.jinja"};
+  return names;
+}
+
+namespace {
+
+struct Folder {
+  std::deque<io::SafeTensors> files;
+  std::optional<models::GgufExport> made;
+};
+
+std::vector<io::BlockEntry> open_weights(const std::string& folder, Folder& to) {
+  std::vector<io::BlockEntry> out;
+  for (const std::string& path : models::weight_files(folder)) {
+    const io::SafeTensors& file = to.files.emplace_back(io::SafeTensors::open(path));
+    SR_CHECK_AS(kUnsupported, file.float8_entries().empty(),
+                "{}: tensor '{}' is of 8-bit floats, which GGUF has not", path,
+                file.float8_entries()[0].name);
+    for (const io::TensorEntry& e : file.entries()) {
+      const auto format = quant::BlockFormat::parse(e.dtype.name());
+      SR_CHECK_AS(kUnsupported, format, "{}: tensor '{}' is {}; there are f32, f16 and bf16", path, e.name,
+                  e.dtype);
+      out.push_back({e.name, *format, e.shape, e.bytes});
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+GgufSource GgufSource::from_folder(const std::string& folder, std::optional<quant::BlockFormat> format) {
+  const auto files = std::make_shared<Folder>();
+  const models::TransformerConfig config = models::TransformerConfig::load(folder);
+  files->made.emplace(config, open_weights(folder, *files), format);
+  GgufSource out;
+  io::GgufMetadata& m = out.metadata;
+  m.set("general.type", "model");
+  files->made->write_metadata(m);
+  m.set("general.name", fs::path(folder).lexically_normal().filename().string());
+  m.set("suiren.config", read_file(folder + "/config.json"));
+  for (const std::string& name : kept_files())
+    if (fs::exists(folder + "/" + name)) m.set("suiren.files." + name, read_file(folder + "/" + name));
+  if (fs::exists(folder + "/tokenizer.json"))
+    out.has_fields = text::write_gguf_tokenizer(text::Tokenizer::load(folder), config.vocab_size, m);
+  const infer::ModelSettings settings = infer::ModelSettings::load(folder);
+  if (!settings.chat_template.empty()) m.set("tokenizer.chat_template", settings.chat_template);
+  out.tensors = files->made->tensors();
+  out.bytes = [files](size_t i) { return files->made->bytes(i); };
+  out.values = [files](size_t i) { return files->made->values(i); };
+  out.owner = files;
+  return out;
+}
+
+GgufSource GgufSource::from_gguf(const std::string& path) {
+  const auto file = std::make_shared<io::Gguf>(io::Gguf::open(path));
+  GgufSource out;
+  for (const auto& [key, value] : file->metadata())
+    if (!key.starts_with("split.")) out.metadata.set(key, value);  // the parts become one
+  for (const io::BlockEntry& e : file->entries()) out.tensors.push_back({e.name, e.format, e.shape, {}});
+  out.bytes = [file](size_t i) {
+    const auto& bytes = file->entries()[i].bytes;
+    return std::vector<uint8_t>(bytes.begin(), bytes.end());
+  };
+  out.values = [file](size_t i) {
+    const io::BlockEntry& e = file->entries()[i];
+    std::vector<float> values(static_cast<size_t>(io::checked_numel(e.shape, e.name)));
+    quant::dequantize(e.format, e.bytes, values);
+    return values;
+  };
+  out.owner = file;
+  return out;
+}
+
+void write_gguf_file(const std::string& path, const std::vector<io::BlockEntry>& tensors,
+                     const io::GgufMetadata& metadata,
+                     const std::function<std::vector<uint8_t>(size_t)>& bytes) {
+  SR_CHECK(!fs::is_directory(path), "{} is a folder; give --output the name of a file", path);
+  io::GgufWriter writer(path, tensors, metadata);
+  train::ProgressLine progress;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (progress.due()) progress.show(fmt::format("{}/{}  {}", i + 1, tensors.size(), tensors[i].name));
+    writer.append(bytes(i));
+  }
+  writer.commit();
+  progress.finish();
+}
+
+}  // namespace suiren::cli
