@@ -84,10 +84,21 @@ int64_t largest(std::span<const T> x, int64_t position) {
   return best - x.begin();
 }
 
-void keep_top_k(Candidates& list, int64_t k) {
-  if (k == 0 || k >= static_cast<int64_t>(list.size())) return;
-  std::nth_element(list.begin(), list.begin() + (k - 1), list.end(), better);
-  list.resize(static_cast<size_t>(k));
+// The k best of all, in any order; all of them for k = 0.
+Candidates top_k(std::span<const double> x, int64_t k) {
+  const size_t count = k > 0 ? std::min(static_cast<size_t>(k), x.size()) : x.size();
+  Candidates list;
+  list.reserve(count);
+  for (size_t i = 0; i < count; ++i) list.push_back({static_cast<int64_t>(i), x[i]});
+  if (count == x.size()) return list;
+  std::make_heap(list.begin(), list.end(), better);  // the worst in front
+  for (size_t i = count; i < x.size(); ++i) {
+    if (!(x[i] > list.front().logit)) continue;  // of equals the smaller id stays
+    std::pop_heap(list.begin(), list.end(), better);
+    list.back() = {static_cast<int64_t>(i), x[i]};
+    std::push_heap(list.begin(), list.end(), better);
+  }
+  return list;
 }
 
 // In the total order `before`, the fewest whose weights reach `share` of the sum; at least one.
@@ -117,9 +128,7 @@ void keep_typical(Candidates& list, double share) {
 
 // Steps 4 to 8 for a temperature above 0; `best` is the largest of x.
 std::vector<Probability> filtered(std::span<const double> x, double best, const SamplingOptions& o) {
-  Candidates list(x.size());
-  for (size_t i = 0; i < x.size(); ++i) list[i] = {static_cast<int64_t>(i), x[i]};
-  keep_top_k(list, o.top_k);
+  Candidates list = top_k(x, o.top_k);
   sort_by_id(list);
   for (Candidate& c : list) c.weight = std::exp((c.logit - best) / o.temperature);
   if (o.top_p < 1) keep_share(list, o.top_p, better);

@@ -1,7 +1,9 @@
 #include "suiren/infer/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "tests/models/support.h"
 
@@ -151,6 +153,23 @@ TEST(Sampler, TopPOfALargeVocabulary) {
     size_t count = 0;
     for (double reached = 0; reached < p * sum; ++count) reached += best[count];
     EXPECT_EQ(distribution(logits, {.top_p = p}, 0).size(), count) << p;
+  }
+}
+
+// Of equals the smaller ids stay, wherever they stand.
+TEST(Sampler, TopKIsWhatASortKeeps) {
+  std::vector<float> logits(1000);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(i * 7919 % 50);
+  std::vector<int64_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  std::stable_sort(ids.begin(), ids.end(), [&](int64_t a, int64_t b) {
+    return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)];
+  });
+  for (const int64_t k : {1, 2, 19, 20, 21, 500, 999, 1000, 5000}) {
+    std::vector<int64_t> want(ids.begin(), ids.begin() + std::min<int64_t>(k, 1000)), got;
+    std::sort(want.begin(), want.end());
+    for (const Probability& p : distribution(logits, {.top_k = k}, 0)) got.push_back(p.id);
+    EXPECT_EQ(got, want) << k;
   }
 }
 
