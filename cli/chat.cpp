@@ -156,7 +156,7 @@ void add_chat(CLI::App& app, Globals& g) {
                   "  suiren chat models/smollm2\n"
                   "  suiren chat models/smollm2 --system 'Answer in one sentence.' --temperature 0.7\n"
                   "  echo 'Why is the sky blue?' | suiren chat models/smollm2 --quiet");
-  c->add_option("model", a.model, "a model folder")->required();
+  c->add_option("model", a.model, "a model folder or a GGUF file")->required();
   c->add_option("--system", a.system, "what the model is told before all else");
   c->add_option("--template", a.chat_template, "a chat template in Jinja, in place of the model's");
   c->add_option("--context", a.context, "tokens of the conversation at most (default: the model's positions)")

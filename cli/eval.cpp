@@ -1,6 +1,5 @@
 // suiren eval: the loss of a model on text or tokens, or its logits.
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
@@ -9,6 +8,7 @@
 #include "suiren/core/autograd.h"
 #include "suiren/data/documents.h"
 #include "suiren/data/shards.h"
+#include "suiren/infer/language_model.h"
 #include "suiren/io/npy.h"
 #include "suiren/train/evaluate.h"
 #include "suiren/train/progress.h"
@@ -37,45 +37,42 @@ train::EvalProgress show_progress(train::ProgressLine& line) {
   };
 }
 
-Scored score_text(const Args& a, const models::Transformer& model, int64_t length,
+Scored score_text(const Args& a, const infer::LanguageModel& model, int64_t length,
                   const train::EvalProgress& progress) {
-  const std::string path = a.model + "/tokenizer.json";
-  SR_CHECK(std::filesystem::exists(path), "{} has no tokenizer.json, which --text needs; use --tokens",
-           a.model);
-  const text::Tokenizer t = text::Tokenizer::load(path);
-  const auto& eos = model.config().eos_token_ids;
-  SR_CHECK(!eos.empty(), "{}/config.json has no eos_token_id, which separates documents", a.model);
+  SR_CHECK(model.tokenizer, "{} has no tokenizer, which --text needs; use --tokens", a.model);
+  const auto& eos = model.transformer->config().eos_token_ids;
+  SR_CHECK(!eos.empty(), "{} names no end token, which separates documents", a.model);
   const auto end = static_cast<int32_t>(eos.front());
   Scored s;
   std::vector<int32_t> stream{end};
   data::for_each_document(a.text, a.import, [&](std::string_view d) {
     s.bytes += static_cast<int64_t>(d.size());
-    for (uint32_t id : t.encode(d, false)) stream.push_back(static_cast<int32_t>(id));
+    for (uint32_t id : model.tokenizer->encode(d, false)) stream.push_back(static_cast<int32_t>(id));
     stream.push_back(end);
   });
-  s.e = train::evaluate_stream(model, stream, length, a.limit, progress);
+  s.e = train::evaluate_stream(*model.transformer, stream, length, a.limit, progress);
   if (s.e.tokens + 1 < static_cast<int64_t>(stream.size()))
     s.bytes = 0;  // --limit: the bytes scored are not known
   return s;
 }
 
-Scored score_shards(const Args& a, const models::Transformer& model, int64_t length,
+Scored score_shards(const Args& a, const infer::LanguageModel& model, int64_t length,
                     const train::EvalProgress& progress) {
   const data::Shards shards = data::Shards::open(a.shards);
   SR_CHECK(shards.holdout_counts().documents > 0, "{} holds nothing out; build it with --holdout 0.01",
            a.shards);
-  const std::string path = a.model + "/tokenizer.json";
-  if (std::filesystem::exists(path)) {
-    const std::string digest = text::Tokenizer::load(path).digest();
+  if (model.tokenizer) {
+    const std::string digest = model.tokenizer->digest();
     SR_CHECK(digest == shards.tokenizer_digest(),
              "{} was built with another tokenizer ({:.12}) than {} ({:.12}); build it again with suiren data "
-             "build --tokenizer {}",
-             a.shards, shards.tokenizer_digest(), a.model, digest, path);
+             "build --tokenizer {}/tokenizer.json",
+             a.shards, shards.tokenizer_digest(), a.model, digest, a.model);
   }
-  SR_CHECK(shards.vocab_size() <= model.config().vocab_size, "{} has ids up to {}, the model knows {}",
-           a.shards, shards.vocab_size() - 1, model.config().vocab_size);
+  const int64_t known = model.transformer->config().vocab_size;
+  SR_CHECK(shards.vocab_size() <= known, "{} has ids up to {}, the model knows {}", a.shards,
+           shards.vocab_size() - 1, known);
   Scored s;
-  s.e = train::evaluate_stream(model, train::holdout_stream(shards), length, a.limit, progress);
+  s.e = train::evaluate_stream(*model.transformer, train::holdout_stream(shards), length, a.limit, progress);
   if (s.e.tokens == shards.holdout_counts().tokens) s.bytes = shards.holdout_counts().bytes;
   return s;
 }
@@ -101,14 +98,15 @@ void run(const Args& a, const Globals& g) {
   SR_CHECK(sources == 1, "give one of --text, --tokens, --shards, or --ids with --logits-out");
   SR_CHECK(a.ids.empty() == a.logits_out.empty(), "--ids and --logits-out go together");
   catch_interrupts();
-  const auto model = models::Transformer::load(a.model, {.device = Device(g.device)});
+  const infer::LanguageModel whole = infer::LanguageModel::load(a.model, {.device = Device(g.device)});
+  models::Transformer* const model = whole.transformer.get();
   if (!a.ids.empty()) return write_logits(a, *model);
   const int64_t length = a.sequence_length > 0 ? a.sequence_length : model->config().max_position_embeddings;
   model->set_context(a.context > 0 ? a.context : length);
   train::ProgressLine line;
   const auto progress = show_progress(line);
-  const Scored s = !a.text.empty()     ? score_text(a, *model, length, progress)
-                   : !a.shards.empty() ? score_shards(a, *model, length, progress)
+  const Scored s = !a.text.empty()     ? score_text(a, whole, length, progress)
+                   : !a.shards.empty() ? score_shards(a, whole, length, progress)
                                        : score_tokens(a, *model, length, progress);
   line.finish();
   if (g.json) {
@@ -131,7 +129,7 @@ void add_eval(CLI::App& app, Globals& g) {
                             "  suiren eval --model runs/a/model --text book.txt --json\n  suiren eval "
                             "--model runs/a/model --shards data/corpus\n"
                             "  suiren eval --model runs/a/model --ids 1,2,3 --logits-out logits.npy");
-  c->add_option("--model", a.model, "a model folder")->required();
+  c->add_option("--model", a.model, "a model folder or a GGUF file")->required();
   c->add_option("--text", a.text, "files and folders; every document is scored after an end token");
   add_import_options(*c, a.import);
   c->add_option("--tokens", a.tokens, "a raw .u16 or .u32 file");

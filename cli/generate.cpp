@@ -24,7 +24,7 @@ struct Args {
 
 std::vector<int64_t> prompt_ids(const Args& a, const infer::LanguageModel& model) {
   if (!a.has_prompt) return parse_ids(a.ids);
-  SR_CHECK(model.tokenizer, "{} has no tokenizer.json, which --prompt needs; use --ids", a.model);
+  SR_CHECK(model.tokenizer, "{} has no tokenizer, which --prompt needs; use --ids", a.model);
   const std::vector<int64_t> ids = a.no_bos ? model.encode_rendered(a.prompt) : model.encode(a.prompt);
   SR_CHECK(!ids.empty(), "the prompt is empty, and nothing is put before it to begin with");
   return ids;
@@ -74,8 +74,7 @@ void run(Args& a, const Globals& g) {
   a.sampling.over({});  // what is wrong is said before the model is read
   catch_interrupts();
   const auto model = infer::LanguageModel::load(a.model, {.device = Device(g.device)});
-  SR_CHECK(model.tokenizer || a.sampling.stop.empty(), "{} has no tokenizer.json, which --stop needs",
-           a.model);
+  SR_CHECK(model.tokenizer || a.sampling.stop.empty(), "{} has no tokenizer, which --stop needs", a.model);
   const std::vector<int64_t> ids = prompt_ids(a, model);
   constexpr int64_t kMost = int64_t{1} << 40;
   const int64_t wanted = static_cast<int64_t>(ids.size()) + std::min(a.generate.max_tokens, kMost);
@@ -96,7 +95,7 @@ void add_generate(CLI::App& app, Globals& g) {
       "  suiren generate --model runs/quickstart-1/model --prompt $'春望\\n杜甫\\n國破山河在，'\n"
       "  suiren generate --model m --prompt 'Q: 1 + 1?' --stop Q: --temperature 0.7 --min-p 0.05\n"
       "  suiren generate --model m --ids 1,2,3 --max-tokens 20 --temperature 0 --json");
-  c->add_option("--model", a.model, "a model folder")->required();
+  c->add_option("--model", a.model, "a model folder or a GGUF file")->required();
   CLI::Option* prompt = c->add_option("--prompt", a.prompt, "text to continue");
   c->add_option("--ids", a.ids, "token ids to continue, with commas; nothing is added before them");
   c->add_option("--max-tokens", a.generate.max_tokens, "new tokens at most")

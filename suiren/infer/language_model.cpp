@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "suiren/base/error.h"
+#include "suiren/models/gguf/gguf_model.h"
+#include "suiren/text/gguf_tokenizer.h"
 
 namespace suiren::infer {
 namespace {
@@ -25,9 +27,44 @@ std::vector<int64_t> end_tokens_of(const LanguageModel& m) {
   return ends;
 }
 
+// How a GGUF file spells the special tokens that templates name.
+void name_special_tokens(const io::Gguf& file, LanguageModel& m) {
+  for (const char* token : {"bos", "eos", "unknown", "padding"})
+    if (const std::string key = std::string("tokenizer.ggml.") + token + "_token_id"; file.find(key)) {
+      const int64_t id = file.integer(key);
+      SR_CHECK(id >= 0 && id < m.tokenizer->vocab_size(), "{}: {} is {}, but there are {} tokens", m.path,
+               key, id, m.tokenizer->vocab_size());
+      const std::string_view name = token == std::string_view("unknown")   ? "unk"
+                                    : token == std::string_view("padding") ? "pad"
+                                                                           : token;
+      m.settings.special_tokens[std::string(name) + "_token"] =
+          m.tokenizer->bytes_of(static_cast<uint32_t>(id));
+    }
+}
+
+LanguageModel load_gguf(const std::string& path, const nn::Placement& at) {
+  const models::GgufModel file = models::GgufModel::open(path);
+  LanguageModel m;
+  m.path = path;
+  m.transformer = models::Transformer::from_entries(file.config(), file.entries(), path, at);
+  const auto narrow = [](const io::BlockEntry& e) {
+    return e.shape.size() > 1 && e.format != quant::BlockFormat::kF32;
+  };
+  if (std::ranges::any_of(file.entries(), narrow)) m.transformer->set_cache_dtype(kF16);
+  if (file.file().find("tokenizer.ggml.model")) {
+    m.tokenizer = text::tokenizer_from_gguf(file.file());
+    name_special_tokens(file.file(), m);
+  }
+  m.settings.chat_template = file.chat_template();
+  m.settings.chat_template_name = path + ": tokenizer.chat_template";
+  m.end_tokens = file.end_tokens();
+  return m;
+}
+
 }  // namespace
 
 LanguageModel LanguageModel::load(const std::string& path, const nn::Placement& at) {
+  if (path.ends_with(".gguf")) return load_gguf(path, at);
   LanguageModel m;
   m.path = path;
   m.transformer = models::Transformer::load(path, at);
@@ -38,7 +75,7 @@ LanguageModel LanguageModel::load(const std::string& path, const nn::Placement& 
 }
 
 const text::Tokenizer& LanguageModel::require_tokenizer() const {
-  SR_CHECK_AS(kNotFound, tokenizer, "{} has no tokenizer.json, so it takes ids and no text", path);
+  SR_CHECK_AS(kNotFound, tokenizer, "{} has no tokenizer, so it takes ids and no text", path);
   return *tokenizer;
 }
 

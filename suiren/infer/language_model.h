@@ -25,8 +25,9 @@ struct LanguageModel {
   /// tokenizer's eos_token.
   std::vector<int64_t> end_tokens;
 
-  /// From a folder as Hugging Face lays it out. tokenizer.json and chat template may be absent; the template
-  /// is not parsed before it is used.
+  /// From a folder as Hugging Face lays it out, or a GGUF file (NAME.gguf, of several the first), whose
+  /// matrices stay in their block formats, with keys and values in f16 unless all of its matrices are f32.
+  /// Tokenizer and chat template may be absent; the template is not parsed before it is used.
   static LanguageModel load(const std::string& path, const nn::Placement& at = {});
 
   /// The tokenizer, or Error{kNotFound} that says what lacks it.

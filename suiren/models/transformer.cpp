@@ -118,7 +118,13 @@ std::unique_ptr<Transformer> Transformer::load(const std::string& folder, const 
 std::unique_ptr<Transformer> Transformer::from_entries(const TransformerConfig& config,
                                                        std::span<const io::BlockEntry> entries,
                                                        const std::string& where, const nn::Placement& at) {
-  std::unique_ptr<Transformer> model(new Transformer((config.validate(where), config), NoInit{}, at));
+  config.validate(where);
+  int64_t elements = 0;  // before any memory is taken
+  for (const io::BlockEntry& e : entries) elements += Shape(e.shape).numel();
+  SR_CHECK(elements >= config.parameter_count(),
+           "{} has {} numbers, too few for the {} parameters of its model", where, elements,
+           config.parameter_count());
+  std::unique_ptr<Transformer> model(new Transformer(config, NoInit{}, at));
   model->load_entries(entries, where);
   model->cache_dtype_ = default_cache_dtype(*model);
   return model;

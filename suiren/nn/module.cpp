@@ -273,9 +273,14 @@ void Module::load_entries(std::span<const io::BlockEntry> entries, const std::st
              e.name);
 
   const std::vector<Slot> all = slots();
+  const auto place = [&](const Slot& s) {
+    const Shape shape = s.tensor->shape();
+    const Stored at = stored(s.name, shape);
+    return found.count(at.name) || !found.count(s.name) ? at : Stored{s.name, shape};
+  };
   std::set<std::string> wanted;
   for (const Slot& s : all) {
-    const Stored at = stored(s.name, s.tensor->shape());
+    const Stored at = place(s);
     if (!wanted.insert(at.name).second) continue;  // shared with a parameter before
     const auto e = found.find(at.name);
     if (e == found.end()) {
@@ -293,13 +298,15 @@ void Module::load_entries(std::span<const io::BlockEntry> entries, const std::st
        {std::pair{"missing: ", &missing}, {"unexpected: ", &unexpected}, {"", &wrong}})
     if (!names->empty()) problems += (problems.empty() ? "" : "; ") + (what + list(*names));
   SR_CHECK(problems.empty(), "{} does not fit the model: {}", where, problems);
-  for (const Slot& s : all) fill_from(*found[stored(s.name, s.tensor->shape()).name], s);
+  for (const Slot& s : all) {
+    const Stored at = place(s);
+    fill_from(*found[at.name], at, s);
+  }
 }
 
-void Module::fill_from(const io::BlockEntry& entry, const Slot& slot) const {
+void Module::fill_from(const io::BlockEntry& entry, const Stored& at, const Slot& slot) const {
   Tensor& parameter = *slot.tensor;
   const Shape shape = parameter.shape();
-  const Stored at = stored(slot.name, shape);
   const auto dtype = entry.format.dtype();
   if (dtype && dtype->is_block() && slot.takes_blocks && shape.dim(-1) % dtype->block_elements() == 0)
     if (const auto rows = whole_rows(entry, shape, at); !rows.empty()) {

@@ -77,7 +77,8 @@ class Module {
   void load(const std::string& path) { load_files({path}); }
   void load_files(const std::vector<std::string>& paths);
   /// The same from tensors in memory, which `where` names. Matrices of linear layers and embeddings that come
-  /// in a block format stay in it, and have no gradient; other tensors become floats.
+  /// in a block format stay in it, and have no gradient; other tensors become floats. A parameter whose
+  /// tensor of files is not there may come under its own name, in its own shape.
   void load_entries(std::span<const io::BlockEntry> entries, const std::string& where);
   /// Writes another module's parameters and buffers over these, converted to their dtypes; the devices are
   /// the same. Error{kInternal} unless both have the same tree.
@@ -112,7 +113,7 @@ class Module {
     bool takes_blocks = false;
   };
   std::vector<Slot> slots() const;  // of the whole tree, full names
-  void fill_from(const io::BlockEntry& entry, const Slot& slot) const;
+  void fill_from(const io::BlockEntry& entry, const Stored& at, const Slot& slot) const;
   NamedParameters named(bool buffers) const;
   void fill(uint64_t seed, double standard_deviation, bool bounded);
   bool training_ = true;

@@ -94,7 +94,7 @@ TEST_F(LanguageModels, TemplatesAreFoundWhereTransformersFindsThem) {
   put("tokenizer_config.json", "{}");
   EXPECT_TRUE(contains(message([&] { load().render(hello, true); }), "has no chat template"));
   fs::remove(at("tokenizer.json"));
-  EXPECT_TRUE(contains(message([&] { load().encode("a"); }), "has no tokenizer.json"));
+  EXPECT_TRUE(contains(message([&] { load().encode("a"); }), "has no tokenizer"));
 }
 
 TEST(ModelSettings, DoSampleFalseIsTheLargestLogit) {

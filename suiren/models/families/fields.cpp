@@ -17,6 +17,7 @@ const std::vector<HarmlessField>& harmless_fields() {
       {"_attn_implementation", kLibrary},
       {"_attn_implementation_autoset", kLibrary},
       {"_name_or_path", kNote},
+      {"_model_name_or_path", kNote},
       {"add_cross_attention", "a decoder of its own has no encoder to attend to"},
       {"architectures", "checked where the family is chosen"},
       {"auto_map", kLibrary},
