@@ -1,4 +1,4 @@
-"""The peer of `suiren bench --peer PYTHON`: PyTorch and Hugging Face's tokenizers at the same work.
+"""The peer of `suiren bench --peer PYTHON`: PyTorch, Hugging Face's tokenizers and llama.cpp at the same work.
 
     python bench/peer.py --threads 2        (suiren bench starts it; a person can type the questions)
 
@@ -6,7 +6,8 @@ First line out: {"peer": versions}. Then for each line in, one out (suiren/bench
     {"kind": "matmul", "m": 64, "n": 64, "k": 64, "layout": "nt", "dtype": "f32", "seconds": 0.5}
       ->  {"seconds": 1.2e-05, "mode": "eager"}
 "seconds" is the fastest call; "memory" the peak of the process less its base, in bytes. What cannot be done is {"error": why}.
-Operands stay from turn to turn. Needs PyPI torch, and tokenizers for `encode` and `bpe`.
+Operands stay from turn to turn. Needs PyPI torch, tokenizers for `encode` and `bpe`, and
+llama-cpp-python for `prefill` and `decode`.
 """
 import argparse
 import hashlib
@@ -28,6 +29,7 @@ import torch.nn.functional as F  # noqa: E402
 torch.set_num_threads(THREADS)
 answers = os.fdopen(os.dup(1), "w")  # what libraries print goes to standard error
 os.dup2(2, 1)
+DECODE = 64  # tokens a call, as suiren/bench/inference.cpp
 PAUSE = 0.25  # until torch's threads, which spin for a while, have let the cores go
 
 
@@ -200,7 +202,35 @@ def encode(q):
         "digest": hashlib.sha256(struct.pack(f"<{len(ids)}I", *ids)).hexdigest()}
 
 
-KINDS = {f.__name__: f for f in (matmul, attention, adamw, train, encode, bpe)}
+def llama(q, positions):
+    import llama_cpp
+    model = llama_cpp.Llama(q["model"], n_ctx=positions, n_threads=THREADS, n_threads_batch=THREADS, n_batch=512,
+                            verbose=False)
+    ids = torch.randint(100, model.n_vocab() - 100, (positions,)).tolist()
+    return model, ids
+
+
+def prefill(q):
+    model, ids = llama(q, q["context"] + 8)
+
+    def call():
+        model.reset()
+        model.eval(ids[:q["context"]])
+    return {"llama.cpp": call}, {}
+
+
+def decode(q):
+    model, ids = llama(q, q["context"] + DECODE + 8)
+    model.eval(ids[:q["context"]])
+
+    def call():
+        model.n_tokens = q["context"]
+        for i in range(DECODE):
+            model.eval([ids[i]])
+    return {"llama.cpp": call}, {}
+
+
+KINDS = {f.__name__: f for f in (matmul, attention, adamw, train, encode, bpe, prefill, decode)}
 known = {}  # question without its seconds -> the calls to time, by mode, and more to say
 
 

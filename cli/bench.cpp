@@ -37,6 +37,7 @@ void run(Args& a, const Globals& g) {
 constexpr const char* kExample =
     R"(  suiren bench gemm                          # matrix products, percent of the multiply-add peak
   suiren bench train --size small            # one model of 1.85 M parameters
+  suiren bench inference --model m.gguf      # prompt and tokens a second, percent of the read bandwidth
   suiren bench --peer python3                # everything beside PyTorch and Hugging Face tokenizers, in turns
   suiren bench all --json > bench/results/2026-11-23-mycpu-bench.json
 
@@ -50,8 +51,10 @@ void add_bench(CLI::App& app, Globals& g) {
   CLI::App* c =
       add_command(app, "bench", "how fast this machine is, as a share of what it could be", kExample);
   c->add_option("group", a.options.groups,
-                "gemm, attention, train, optimizer, tokenizer, all (default: these), or scaling")
-      ->check(CLI::IsMember({"gemm", "attention", "train", "optimizer", "tokenizer", "scaling", "all"}));
+                "gemm, attention, train, optimizer, tokenizer, all (default: these), scaling, or inference "
+                "with --model")
+      ->check(CLI::IsMember(
+          {"gemm", "attention", "train", "optimizer", "tokenizer", "scaling", "inference", "all"}));
   c->add_option("--figure", a.options.figure, "only figures whose name holds this");
   c->add_option("--precision", a.options.precision,
                 "float32 or bfloat16: of products, attention and training; int8: of products")
@@ -65,8 +68,9 @@ void add_bench(CLI::App& app, Globals& g) {
       ->check(CLI::IsMember({"small", "medium", "large"}));
   c->add_option("--text", a.options.text, "to encode (default: licences and poems that lie here)")
       ->type_name("FILE");
+  c->add_option("--model", a.options.model, "a model folder or a GGUF file, for inference");
   c->add_option("--peer", a.options.peer,
-                "a Python with PyPI torch and tokenizers, measured in turns with us")
+                "a Python with PyPI torch, tokenizers and llama-cpp-python, measured in turns with us")
       ->type_name("PYTHON");
   c->add_option("--results", a.options.results,
                 "folder of committed results (default: bench/results of the sources)")

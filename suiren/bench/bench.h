@@ -13,13 +13,14 @@
 
 namespace suiren::bench {
 
-/// Multiply-adds of float32 and bfloat16 (float32, on a CPU without a bf16 unit); memory read and written.
-enum class Roof { kNone, kF32, kBF16, kInt8, kUpdate };
+/// Multiply-adds of float32 and bfloat16 (float32, on a CPU without a bf16 unit); memory read,
+/// or read and written.
+enum class Roof { kNone, kF32, kBF16, kInt8, kRead, kUpdate };
 const char* roof_name(Roof roof);
 
 /// One thing to measure. The fastest of its calls counts: other work on the machine disturbs that least.
 struct Figure {
-  std::string group;  ///< gemm, attention, train, optimizer, tokenizer, scaling
+  std::string group;  ///< gemm, attention, train, optimizer, tokenizer, scaling, inference
   std::string name;   ///< "matmul 1024": its key in results and for --figure
   std::string unit;   ///< "GFLOP/s"
   double work = 0;    ///< of one call, in `unit` times seconds
@@ -35,15 +36,16 @@ struct Figure {
 };
 
 struct Options {
-  std::vector<std::string> groups;    ///< of the above; empty: all but scaling
+  std::vector<std::string> groups;    ///< of the above; empty: all but scaling and inference
   std::string figure;                 ///< only figures whose name holds this
   std::string precision = "float32";  ///< or bfloat16: of products, attention and training; int8: of products
   double seconds = 1;                 ///< for each figure, and as much for the peer
   /// Of the models trained: small 1.85 M, medium 6.9 M too, large 91 M too. Empty: what fits when `groups`
   /// names train, else medium.
   std::string size;
+  std::string model;              ///< folder or GGUF file that `inference` runs
   std::vector<std::string> text;  ///< files to encode; empty: see tokenizer.cpp
-  std::string peer;               ///< a Python with torch and tokenizers; empty: none
+  std::string peer;               ///< a Python with torch, tokenizers and llama-cpp-python; empty: none
   std::string results;            ///< folder of committed results; empty: bench/results beside the sources
   std::string program;            ///< this command, run once more for peak memory; empty: not measured
   std::function<void(const std::string& what)> progress;

@@ -18,6 +18,10 @@ std::vector<Figure> training_figures(int models, DType dtype);
 /// Training steps of models from 1 M to 355 M parameters at 2 x 512 tokens; of 6.9 M at lengths from 128 to
 /// 2048, and with 1 to 16 sequences. Not among "all".
 std::vector<Figure> scaling_figures(DType dtype);
+/// A prompt of 512 tokens, and 64 tokens one by one after 16 and, where the model has so many positions,
+/// after 4,096, of a model in a folder or GGUF file; the peer is llama.cpp. `load` counts what layers
+/// multiply (not attention, nor the head, which one token passes) and the bytes of the weights.
+std::vector<Figure> inference_figures(const std::string& model);
 /// The roof of products of `dtype`, and what a figure's name says of it: " bf16", or nothing for f32.
 Roof roof_of(DType dtype);
 std::string suffix(DType dtype);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kMiB = 1 << 20;
 
-const char* unit_of(Roof roof) { return roof == Roof::kUpdate ? "GB/s" : "GFLOP/s"; }
+const char* unit_of(Roof roof) { return roof == Roof::kUpdate || roof == Roof::kRead ? "GB/s" : "GFLOP/s"; }
 
 io::Json result_json(const Result& r) {
   io::Json j{{"group", r.group}, {"name", r.name}, {"unit", r.unit}, {"value", r.value}};
@@ -72,6 +72,7 @@ const char* roof_name(Roof roof) {
   return roof == Roof::kF32    ? "f32 multiply-add"
          : roof == Roof::kBF16 ? "bf16 multiply-add"
          : roof == Roof::kInt8 ? "int8 multiply-add"
+         : roof == Roof::kRead ? "memory read"
                                : "memory read and written";
 }
 

@@ -51,6 +51,7 @@ double measure_roof(Roof roof) {
                                              : 0;
   return 1e9 * (roof == Roof::kNone     ? 0
                 : roof == Roof::kUpdate ? cpu::measure_dram_update()
+                : roof == Roof::kRead   ? cpu::measure_dram_read()
                 : units > 0             ? units
                                         : cpu::measure_fma_peak_f32());
 }
@@ -118,7 +119,10 @@ std::vector<Figure> Bench::figures() {
   add("optimizer", optimizer_figures);
   add("tokenizer", [&] { return tokenizer_figures(options_.text, texts); });
   add("train", [&] { return training_figures(models, dtype); });
-  if (!options_.groups.empty()) add("scaling", [&] { return scaling_figures(dtype); });
+  if (!options_.groups.empty()) {
+    add("scaling", [&] { return scaling_figures(dtype); });
+    add("inference", [&] { return inference_figures(options_.model); });
+  }
   SR_CHECK_AS(kNotFound, !list.empty(), "--figure: no name holds '{}'; there are: {}", options_.figure,
               fmt::join(names, ", "));
   if (std::any_of(list.begin(), list.end(), [](const Figure& f) { return f.group == "tokenizer"; }))

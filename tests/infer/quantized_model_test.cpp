@@ -37,7 +37,8 @@ std::unique_ptr<Transformer> model_of(const TransformerConfig& c, quant::BlockFo
   std::vector<io::BlockEntry> entries;
   for (const auto& [name, tensor] : random.named_parameters()) {
     const std::vector<float> values = tensor->to_vector<float>();
-    const quant::BlockFormat own = tensor->rank() == 2 ? format : quant::BlockFormat(quant::BlockFormat::kF32);
+    const quant::BlockFormat own =
+        tensor->rank() == 2 ? format : quant::BlockFormat(quant::BlockFormat::kF32);
     bytes.emplace_back(static_cast<size_t>(own.bytes(tensor->numel())));
     quant::quantize(own, values, {}, bytes.back());
     const auto& d = tensor->shape();
