@@ -23,7 +23,8 @@ constexpr const char* kHelp =
     "/save FILE     write the messages, a line of JSON each\n"
     "/help          this list\n"
     "/exit          leave, as Ctrl-D does\n"
-    "A line that ends in \\ goes on in the next; \"\"\" begins and ends a text of several lines.\n"
+    "A line that ends in \\ goes on in the next; \"\"\" begins and ends a text of several "
+    "lines,\nor one that begins with /.\n"
     "Ctrl-C stops an answer.\n";
 
 struct Args {
@@ -42,22 +43,22 @@ void catch_stop() {
   sigaction(SIGINT, &action, nullptr);
 }
 
-std::string rate(int64_t tokens, double seconds) {
-  return fmt::format("{} tokens, {:.1f} tok/s", tokens,
-                     static_cast<double>(tokens) / std::max(seconds, 1e-9));
-}
+double rate(int64_t tokens, double seconds) { return static_cast<double>(tokens) / std::max(seconds, 1e-9); }
 
 class Session {
  public:
   Session(infer::Conversation& conversation, LineInput& input) : conversation_(conversation), input_(input) {}
   void loop() {
     while (!done_) {
-      const std::optional<std::string> text = input_.message();
-      if (!text) return;
-      if (text->find_first_not_of(" \t\n") == text->npos) continue;
+      const std::optional<LineInput::Message> message = input_.message();
+      if (!message) return;
+      const std::string& text = message->text;
+      if (text.find_first_not_of(" \t\n") == text.npos) continue;
       try {
-        text->starts_with('/') ? command(*text)
-                               : answer([&](const auto& show) { return conversation_.say(*text, show); });
+        if (text.starts_with('/') && !message->fenced)
+          command(text);
+        else
+          answer([&](const auto& show) { return conversation_.say(text, show); });
       } catch (const Error& e) {
         // Who types can go on; what comes through a pipe cannot know.
         if (!input_.interactive()) throw;
@@ -80,8 +81,10 @@ class Session {
     const infer::Generation& g = a.generation;
     const std::string guessed =
         g.drafted > 0 ? fmt::format(" · {} of {} guesses came true", g.accepted, g.drafted) : "";
-    info("prefill {} of {} · decode {}{}", rate(g.computed, g.prefill_seconds), a.prompt_tokens,
-         rate(static_cast<int64_t>(g.ids.size()), g.decode_seconds), guessed);
+    const auto written = static_cast<int64_t>(g.ids.size());
+    info("prompt {} tokens, {} of them computed at {:.1f} tok/s · answer {} tokens at {:.1f} tok/s{}",
+         a.prompt_tokens, g.computed, rate(g.computed, g.prefill_seconds), written,
+         rate(written, g.decode_seconds), guessed);
   }
 
   void command(const std::string& text) {

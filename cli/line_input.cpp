@@ -80,7 +80,7 @@ std::optional<std::string> LineInput::line(bool more) {
   return text;
 }
 
-std::optional<std::string> LineInput::message() {
+std::optional<LineInput::Message> LineInput::message() {
   broken_off_ = false;
   std::optional<std::string> next = line(false);
   std::string text;
@@ -88,16 +88,16 @@ std::optional<std::string> LineInput::message() {
   if (fenced) next->erase(0, kFence.size());
   while (next) {
     text += *next;
-    if (fenced && text.ends_with(kFence)) return text.substr(0, text.size() - kFence.size());
-    if (!fenced && !text.ends_with('\\')) return text;
+    if (fenced && text.ends_with(kFence)) return Message{text.substr(0, text.size() - kFence.size()), true};
+    if (!fenced && !text.ends_with('\\')) return Message{text};
     if (!fenced) text.pop_back();
     text += '\n';
     next = line(true);
   }
-  if (broken_off_) return "";
+  if (broken_off_) return Message{};
   if (text.empty()) return std::nullopt;
   text.pop_back();  // the end of input ends the message too
-  return text;
+  return Message{text, fenced};
 }
 
 }  // namespace suiren::cli

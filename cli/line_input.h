@@ -11,12 +11,16 @@ namespace suiren::cli {
 /// with """. One at a time: it owns the terminal while it reads.
 class LineInput {
  public:
+  struct Message {
+    std::string text;
+    bool fenced = false;  ///< it stood between """ and """
+  };
   /// With editing when standard input is a terminal.
   LineInput();
   ~LineInput();
   bool interactive() const { return editor_ != nullptr; }
   /// The next message; none at the end of input. A message that Ctrl-C breaks off is "".
-  std::optional<std::string> message();
+  std::optional<Message> message();
 
  private:
   struct Editor;

@@ -133,14 +133,14 @@ class Chat : public Talk {
 
 TEST_F(Chat, AConversationThroughAPipe) {
   const std::string save = "/save " + at("saved") + "\n";
-  const Outcome o = chat("the cat?\nyes\\\nand no\n\"\"\"a\n\nb\"\"\"\n" + save, {"--system", "the mat"});
+  const Outcome o = chat("the cat?\nyes\\\nand no\n\"\"\"/a\n\nb\"\"\"\n" + save, {"--system", "the mat"});
   ASSERT_EQ(o.code, 0) << o.err;
   const auto messages = saved();
   ASSERT_EQ(messages.size(), 7u);
   EXPECT_EQ(messages[0], (json{{"role", "system"}, {"content", "the mat"}}));
   EXPECT_EQ(messages[1], (json{{"role", "user"}, {"content", "the cat?"}}));
   EXPECT_EQ(messages[3]["content"], "yes\nand no");
-  EXPECT_EQ(messages[5]["content"], "a\n\nb");
+  EXPECT_EQ(messages[5]["content"], "/a\n\nb");
   for (const size_t i : {2, 4, 6}) EXPECT_EQ(messages[i]["role"], "assistant");
   EXPECT_NE(o.err.find("tok/s"), std::string::npos) << o.err;
   // The same again, and nothing but the answers.
