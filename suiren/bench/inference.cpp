@@ -84,7 +84,8 @@ std::vector<Figure> inference_figures(const std::string& path) {
   const models::TransformerConfig& c = model.transformer->config();
   double bytes = 0;  // of the weights that a token passes: all but rows of an embedding that is not the head
   for (const auto& [name, tensor] : model.transformer->named_parameters())
-    if (c.tie_word_embeddings || name != "model.embed_tokens.weight") bytes += static_cast<double>(tensor->bytes());
+    if (c.tie_word_embeddings || name != "model.embed_tokens.weight")
+      bytes += static_cast<double>(tensor->bytes());
   const double flops = 2.0 * static_cast<double>(c.active_parameter_count() - c.vocab_size * c.hidden_size);
   std::vector<Figure> list{prefill(path, flops), decode(path, 16, bytes)};
   if (model.transformer->positions() >= 4096 + kDecode) list.push_back(decode(path, 4096, bytes));
