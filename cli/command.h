@@ -35,6 +35,7 @@ void add_conform(CLI::App& app, Globals& g);
 void add_bench(CLI::App& app, Globals& g);
 void add_inspect(CLI::App& app, Globals& g);
 void add_convert(CLI::App& app, Globals& g);
+void add_quantize(CLI::App& app, Globals& g);
 void add_completion(CLI::App& app, Globals& g);
 
 /// A subcommand with its examples under the help text.

@@ -36,7 +36,7 @@ void print(const CLI::App& app, const std::string& shell) {
   fmt::print(R"(_suiren() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" path="" word words=""
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-    case "$word" in -*) ;; tokenizer|data) path="$word";; train|encode|decode|build) path="${{path:+$path }}$word";; doctor|ops|eval|generate|chat|inspect|convert|compare|conform|bench|quickstart|completion) path="$word";; esac
+    case "$word" in -*) ;; tokenizer|data) path="$word";; train|encode|decode|build) path="${{path:+$path }}$word";; doctor|ops|eval|generate|chat|inspect|convert|quantize|compare|conform|bench|quickstart|completion) path="$word";; esac
   done
   case "$path" in
 {}  esac
