@@ -39,13 +39,15 @@ std::vector<uint8_t> in_blocks(const BlockEntry& e, const std::vector<float>& va
   const auto row_bytes = static_cast<size_t>(e.format.bytes(width));
   parallel_for(rows, 1, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r)
-      quant::quantize(e.format, std::span(values).subspan(static_cast<size_t>(r * width), static_cast<size_t>(width)),
+      quant::quantize(e.format,
+                      std::span(values).subspan(static_cast<size_t>(r * width), static_cast<size_t>(width)),
                       {}, std::span(out).subspan(static_cast<size_t>(r) * row_bytes, row_bytes));
   });
   return out;
 }
 
-void add_error(const BlockEntry& e, const std::vector<float>& values, const std::vector<uint8_t>& bytes, Tally& to) {
+void add_error(const BlockEntry& e, const std::vector<float>& values, const std::vector<uint8_t>& bytes,
+               Tally& to) {
   std::vector<float> back(values.size());
   quant::dequantize(e.format, bytes, back);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -60,7 +62,8 @@ class Quantizer {
  public:
   explicit Quantizer(const Args& a) : args_(a), mixture_(models::gguf_mixture(a.type)) {
     SR_CHECK_AS(kNotFound, fs::exists(a.input), "--input {}: there is no such file or folder", a.input);
-    SR_CHECK(!fs::exists(a.output) || !fs::equivalent(a.input, a.output), "--output is the input, {}", a.input);
+    SR_CHECK(!fs::exists(a.output) || !fs::equivalent(a.input, a.output), "--output is the input, {}",
+             a.input);
     const bool folder = fs::is_directory(a.input);
     source_ = folder ? GgufSource::from_folder(a.input) : GgufSource::from_gguf(a.input);
     const models::TransformerConfig config =
@@ -73,8 +76,8 @@ class Quantizer {
         ++fallbacks_[fmt::format("{} in place of {}: rows are no multiple of {}", f.format, f.wanted,
                                  f.wanted.block_elements())];
     for (size_t i = 0; i < tensors_.size(); ++i) {
-      SR_CHECK_AS(kUnsupported, tensors_[i].format.is_dequantizable(), "{}: {} is {}, which are no weights", a.input,
-                  tensors_[i].name, tensors_[i].format);
+      SR_CHECK_AS(kUnsupported, tensors_[i].format.is_dequantizable(), "{}: {} is {}, which are no weights",
+                  a.input, tensors_[i].name, tensors_[i].format);
       tensors_[i].format = formats[i].format;
     }
   }
@@ -93,16 +96,20 @@ class Quantizer {
       io::Json formats = io::Json::object();
       for (const auto& [name, t] : tallies_)
         formats[name] = {{"tensors", t.tensors}, {"bytes", t.bytes}, {"relative_error", relative(t)}};
-      fmt::print("{}\n", io::Json{{"output", args_.output}, {"bytes", size}, {"bytes_before", before},
-                                  {"formats", formats}, {"fallbacks", fallbacks_}}.dump());
+      fmt::print("{}\n", io::Json{{"output", args_.output},
+                                  {"bytes", size},
+                                  {"bytes_before", before},
+                                  {"formats", formats},
+                                  {"fallbacks", fallbacks_}}
+                             .dump());
       return;
     }
     fmt::print("{}: {} of {}\n", args_.output, train::format_bytes(static_cast<double>(size)),
                train::format_bytes(static_cast<double>(before)));
     fmt::print("{:<8}{:>8}{:>12}{:>18}\n", "format", "tensors", "size", "relative error");
     for (const auto& [name, t] : tallies_)
-      fmt::print("{:<8}{:>8}{:>12}{:>18.5f}\n", name, t.tensors, train::format_bytes(static_cast<double>(t.bytes)),
-                 relative(t));
+      fmt::print("{:<8}{:>8}{:>12}{:>18.5f}\n", name, t.tensors,
+                 train::format_bytes(static_cast<double>(t.bytes)), relative(t));
     for (const auto& [what, tensors] : fallbacks_) fmt::print("{} tensors have {}\n", tensors, what);
   }
 
@@ -139,7 +146,8 @@ void add_quantize(CLI::App& app, Globals& g) {
                             "  suiren quantize --input model/ --output model.gguf --type q4_k_m\n"
                             "  suiren quantize --input model-f16.gguf --output model-q8.gguf --type q8_0");
   std::string names;
-  for (const models::GgufMixture& m : models::gguf_mixtures()) names += (names.empty() ? "" : " ") + std::string(m.name);
+  for (const models::GgufMixture& m : models::gguf_mixtures())
+    names += (names.empty() ? "" : " ") + std::string(m.name);
   c->add_option("--input", a->input, "a model folder, or a GGUF file")->required();
   c->add_option("--output", a->output, "the GGUF file")->required();
   c->add_option("--type", a->type, names)->capture_default_str();

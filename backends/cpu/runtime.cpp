@@ -24,6 +24,7 @@ struct sr_device_s {};
 struct sr_stream_s {};
 
 namespace suiren::cpu {
+KernelList kernels_blocks();
 namespace {
 
 constexpr uint64_t kAlignment = 64, kHugePage = 2 << 20;
@@ -125,9 +126,14 @@ sr_status stream_create(sr_device, sr_stream* out) {
 void stream_destroy(sr_stream) {}
 sr_status stream_sync(sr_stream) { return SR_OK; }
 
-bool known(uint16_t dtype) {
-  const int block = dtype - SR_BLOCK_FIRST;
-  return dtype <= SR_BOOL || (block >= 0 && block < DType::kBlockCount);
+bool is_block(uint16_t dtype) {
+  return dtype >= SR_BLOCK_FIRST && dtype < SR_BLOCK_FIRST + DType::kBlockCount;
+}
+
+// Those of kernels/blocks.cpp: no other kernel may see a block format.
+bool takes_blocks(const Kernel& k) {
+  const KernelList list = kernels_blocks();
+  return std::any_of(list.begin(), list.end(), [&](const Kernel& one) { return &one == &k; });
 }
 
 sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
@@ -138,7 +144,10 @@ sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
   out->workspace = 0;
   if (op->op >= plans_of.size()) return SR_OK;
   for (uint32_t i = 0; i < op->tensor_count; ++i)
-    if (!known(op->tensors[i].dtype)) return out->reason = "an element type of a later version", SR_OK;
+    if (op->tensors[i].dtype > SR_BOOL && !is_block(op->tensors[i].dtype))
+      return out->reason = "an element type of a later version", SR_OK;
+  const bool in_blocks = std::any_of(op->tensors, op->tensors + op->tensor_count,
+                                     [](const sr_tensor& t) { return is_block(t.dtype); });
   std::optional<WidenedCall> wide;
   for (const Plan& plan : plans_of[op->op]) {
     if (plan.widened && !wide) {
@@ -146,6 +155,7 @@ sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
       wide.emplace(call);
     }
     const Kernel& k = *plan.kernel;
+    if (in_blocks && !takes_blocks(k)) continue;
     const Call& asked = plan.widened ? wide->call() : call;
     Reason why = k.accepts ? k.accepts(asked) : nullptr;
     if (!why && plan.widened) why = wide->declines();

@@ -19,7 +19,8 @@ TEST_F(Cli, QuantizesAFolderWithTheFormatsOfAMixture) {
   EXPECT_EQ(file.integer("general.file_type"), 15);
   EXPECT_FALSE(j["fallbacks"].empty());
   EXPECT_EQ(j["bytes"], fs::file_size(at("q.gguf")));
-  // 5 bits of a random weight: an error of about 1 / 32 of the largest of 32, over the root of 12 and of them.
+  // 5 bits of a random weight: an error of about 1 / 32 of the largest of 32, over the root of 12 and of
+  // them.
   EXPECT_GT(j["formats"]["q5_0"]["relative_error"], 0.02);
   EXPECT_LT(j["formats"]["q5_0"]["relative_error"], 0.06);
   EXPECT_LT(j["formats"]["q8_0"]["relative_error"], 0.008);

@@ -88,7 +88,7 @@ TEST(QuantizedModel, ATokenHasTheSameBitsInAPassAChunkOrAlone) {
   const std::vector<int64_t> ids = some_ids(23, 90);
   const std::vector<uint8_t> whole = model->logits(model->ids(ids)).to_bytes();
   for (const size_t chunk : {size_t{1}, size_t{5}, size_t{16}}) {
-    KvCache cache(c, 32, 1, {}, kF32);
+    KvCache cache(c, 32, 1, {}, model->cache_dtype());
     std::vector<uint8_t> parts;
     for (size_t at = 0; at < ids.size(); at += chunk) {
       const auto some = std::span(ids).subspan(at, std::min(chunk, ids.size() - at));
@@ -122,7 +122,6 @@ TEST(QuantizedModel, ComesFromAGgufFile) {
   EXPECT_FALSE(model.tokenizer);
   EXPECT_THROW((void)model.require_tokenizer(), Error);
   const auto direct = model_of(c, quant::BlockFormat::kQ8_0, false);
-  direct->set_cache_dtype(kF16);
   const auto ids = direct->ids(some_ids(12, 90));
   EXPECT_EQ(model.transformer->logits(ids).to_bytes(), direct->logits(ids).to_bytes());
 }

@@ -57,14 +57,18 @@ struct Choice {
     const std::string_view part = std::string_view(name.pattern).substr(0, name.pattern.rfind('.'));
     const bool k = mixture.base == BlockFormat::kQ4_K || mixture.base == BlockFormat::kQ5_K;
     const bool plain = mixture.base.block_elements() == 1 || mixture.base == BlockFormat::kQ8_0;
-    if (part == "output" || (tied && part == "token_embd")) return plain ? mixture.base : BlockFormat(BlockFormat::kQ6_K);
-    if (part == "blk.N.attn_v" || part == "blk.N.attn_k") return attention(part == "blk.N.attn_v", k, plain, name.layer);
-    if (part == "blk.N.attn_output" && experts == 8 && mixture.base == BlockFormat::kQ4_K) return BlockFormat::kQ5_K;
+    if (part == "output" || (tied && part == "token_embd"))
+      return plain ? mixture.base : BlockFormat(BlockFormat::kQ6_K);
+    if (part == "blk.N.attn_v" || part == "blk.N.attn_k")
+      return attention(part == "blk.N.attn_v", k, plain, name.layer);
+    if (part == "blk.N.attn_output" && experts == 8 && mixture.base == BlockFormat::kQ4_K)
+      return BlockFormat::kQ5_K;
     if (part == "blk.N.attn_qkv" && mixture.more)
       return mixture.base == BlockFormat::kQ4_K ? BlockFormat::kQ5_K : BlockFormat::kQ6_K;
     if (part.starts_with("blk.N.ffn_down")) {
       if (k && mixture.more && takes_more(name.layer, layers)) return BlockFormat::kQ6_K;
-      if (mixture.base == BlockFormat::kQ4_K && !mixture.more && name.layer < layers / 8) return BlockFormat::kQ5_K;
+      if (mixture.base == BlockFormat::kQ4_K && !mixture.more && name.layer < layers / 8)
+        return BlockFormat::kQ5_K;
     }
     return mixture.base;
   }
@@ -75,14 +79,16 @@ struct Choice {
     if (!values || !k) return mixture.base;
     if (mixture.more) return takes_more(layer, layers) ? BlockFormat(BlockFormat::kQ6_K) : mixture.base;
     constexpr int64_t kFirst = 4;
-    return mixture.base == BlockFormat::kQ4_K && layer < kFirst ? BlockFormat(BlockFormat::kQ5_K) : mixture.base;
+    return mixture.base == BlockFormat::kQ4_K && layer < kFirst ? BlockFormat(BlockFormat::kQ5_K)
+                                                                : mixture.base;
   }
 };
 
 }  // namespace
 
-std::vector<MixedFormat> mixture_formats(const GgufMixture& mixture, const std::vector<io::BlockEntry>& tensors,
-                                         int64_t layers, int64_t experts) {
+std::vector<MixedFormat> mixture_formats(const GgufMixture& mixture,
+                                         const std::vector<io::BlockEntry>& tensors, int64_t layers,
+                                         int64_t experts) {
   const bool tied = std::ranges::find(tensors, "output.weight", &io::BlockEntry::name) == tensors.end();
   const Choice choice{mixture, layers, experts, tied};
   std::vector<MixedFormat> out;

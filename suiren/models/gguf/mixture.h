@@ -9,10 +9,10 @@
 namespace suiren::models {
 
 struct GgufMixture {
-  const char* name;           ///< "q4_k_m"
-  quant::BlockFormat base;    ///< of most matrices
-  uint32_t file_type;         ///< general.file_type
-  bool more = false;          ///< values and down-projections of some layers get more bits ("m")
+  const char* name;         ///< "q4_k_m"
+  quant::BlockFormat base;  ///< of most matrices
+  uint32_t file_type;       ///< general.file_type
+  bool more = false;        ///< values and down-projections of some layers get more bits ("m")
 };
 const std::vector<GgufMixture>& gguf_mixtures();
 /// Error{kInvalid} lists the names there are.
@@ -25,7 +25,8 @@ struct MixedFormat {
 /// The formats of `tensors` (their bytes are not looked at), in their order. Vectors, norms and routers stay
 /// f32. Where rows are no whole blocks a tensor gets blocks of 32 with about as many bits (q4_k: q5_0, q5_k:
 /// q5_1, q6_k: q8_0), and where they are no multiple of 32 either, f16.
-std::vector<MixedFormat> mixture_formats(const GgufMixture& mixture, const std::vector<io::BlockEntry>& tensors,
-                                                int64_t layers, int64_t experts);
+std::vector<MixedFormat> mixture_formats(const GgufMixture& mixture,
+                                         const std::vector<io::BlockEntry>& tensors, int64_t layers,
+                                         int64_t experts);
 
 }  // namespace suiren::models
