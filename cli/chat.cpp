@@ -36,10 +36,11 @@ struct Args {
 
 volatile sig_atomic_t stop_asked = 0;
 
-// In a terminal Ctrl-C stops an answer, or breaks off a line: no restart, so that reading ends.
+// In a terminal Ctrl-C stops an answer; while a line is typed it is a key (line_input.cpp).
 void catch_stop() {
   struct sigaction action {};
   action.sa_handler = [](int) { stop_asked = 1; };
+  action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
 }
 
@@ -50,6 +51,7 @@ class Session {
   Session(infer::Conversation& conversation, LineInput& input) : conversation_(conversation), input_(input) {}
   void loop() {
     while (!done_) {
+      stop_asked = 0;
       const std::optional<LineInput::Message> message = input_.message();
       if (!message) return;
       const std::string& text = message->text;
@@ -70,7 +72,6 @@ class Session {
  private:
   template <class Ask>
   void answer(Ask ask) {
-    stop_asked = 0;
     const infer::Answer a = ask([](std::string_view text) {
       fmt::print("{}", text);
       std::fflush(stdout);

@@ -4,7 +4,6 @@
 #include <langinfo.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <clocale>
 #include <cstdio>
 #include <cstring>
@@ -32,6 +31,10 @@ struct LineInput::Editor {
     el_set(line, EL_CLIENTDATA, this);
     el_set(line, EL_PROMPT, prompt);
     el_set(line, EL_EDITOR, "emacs");
+    // Ctrl-C is a key of the editor, not a signal: one that falls between two reads would be lost.
+    el_set(line, EL_SETTY, "-d", "-isig", nullptr);
+    el_set(line, EL_ADDFN, "break-off", "leave the line", break_off);
+    el_set(line, EL_BIND, "^C", "break-off", nullptr);
     el_set(line, EL_HIST, ::history, history);
   }
   ~Editor() {
@@ -44,9 +47,15 @@ struct LineInput::Editor {
     el_get(line, EL_CLIENTDATA, &self);
     return self->more ? next : first;
   }
+  static unsigned char break_off(EditLine* line, int) {
+    Editor* self = nullptr;
+    el_get(line, EL_CLIENTDATA, &self);
+    self->broken_off = true;
+    return CC_EOF;
+  }
   History* history;
   EditLine* line;
-  bool more = false;
+  bool more = false, broken_off = false;
 };
 
 LineInput::LineInput() {
@@ -65,12 +74,12 @@ std::optional<std::string> LineInput::line(bool more) {
     return text;
   }
   editor_->more = more;
+  editor_->broken_off = false;
+  el_set(editor_->line, EL_PREP_TERM, 1);  // before the prompt invites to type
   int count = 0;
-  errno = 0;
   const char* read = el_gets(editor_->line, &count);
   if (!read || count <= 0) {
-    std::puts("");
-    broken_off_ = count < 0 && errno == EINTR;
+    std::puts(editor_->broken_off ? "^C" : "");
     return std::nullopt;
   }
   std::string text(read, static_cast<size_t>(count));
@@ -81,7 +90,6 @@ std::optional<std::string> LineInput::line(bool more) {
 }
 
 std::optional<LineInput::Message> LineInput::message() {
-  broken_off_ = false;
   std::optional<std::string> next = line(false);
   std::string text;
   const bool fenced = next && next->starts_with(kFence);
@@ -94,7 +102,7 @@ std::optional<LineInput::Message> LineInput::message() {
     text += '\n';
     next = line(true);
   }
-  if (broken_off_) return Message{};
+  if (editor_ && editor_->broken_off) return Message{};
   if (text.empty()) return std::nullopt;
   text.pop_back();  // the end of input ends the message too
   return Message{text, fenced};

@@ -24,10 +24,9 @@ class LineInput {
 
  private:
   struct Editor;
-  /// A line without its end; `more`: it continues the message. Sets `broken_off_` on Ctrl-C.
+  /// A line without its end; `more`: it continues the message.
   std::optional<std::string> line(bool more);
   std::unique_ptr<Editor> editor_;
-  bool broken_off_ = false;
 };
 
 }  // namespace suiren::cli
