@@ -9,8 +9,8 @@
 #include "suiren/infer/model_settings.h"
 #include "suiren/io/gguf.h"
 #include "suiren/io/safetensors.h"
+#include "suiren/models/folder_weights.h"
 #include "suiren/models/gguf/export.h"
-#include "suiren/models/weight_files.h"
 #include "suiren/quant/dequantize.h"
 #include "suiren/text/gguf_tokenizer.h"
 #include "suiren/train/progress.h"
@@ -28,37 +28,21 @@ const std::vector<std::string>& kept_files() {
 namespace {
 
 struct Folder {
-  std::deque<io::SafeTensors> files;
-  std::optional<models::GgufExport> made;
+  models::FolderWeights weights;
+  models::GgufExport made;
 };
-
-std::vector<io::BlockEntry> open_weights(const std::string& folder, Folder& to) {
-  std::vector<io::BlockEntry> out;
-  for (const std::string& path : models::weight_files(folder)) {
-    const io::SafeTensors& file = to.files.emplace_back(io::SafeTensors::open(path));
-    SR_CHECK_AS(kUnsupported, file.float8_entries().empty(),
-                "{}: tensor '{}' is of 8-bit floats, which GGUF has not", path,
-                file.float8_entries()[0].name);
-    for (const io::TensorEntry& e : file.entries()) {
-      const auto format = quant::BlockFormat::parse(e.dtype.name());
-      SR_CHECK_AS(kUnsupported, format, "{}: tensor '{}' is {}; there are f32, f16 and bf16", path, e.name,
-                  e.dtype);
-      out.push_back({e.name, *format, e.shape, e.bytes});
-    }
-  }
-  return out;
-}
 
 }  // namespace
 
 GgufSource GgufSource::from_folder(const std::string& folder, std::optional<quant::BlockFormat> format) {
-  const auto files = std::make_shared<Folder>();
   const models::TransformerConfig config = models::TransformerConfig::load(folder);
-  files->made.emplace(config, open_weights(folder, *files), format);
+  auto weights = models::FolderWeights::open(folder);
+  models::GgufExport made(config, weights.entries(), format);
+  const auto files = std::make_shared<Folder>(std::move(weights), std::move(made));
   GgufSource out;
   io::GgufMetadata& m = out.metadata;
   m.set("general.type", "model");
-  files->made->write_metadata(m);
+  files->made.write_metadata(m);
   m.set("general.name", fs::path(folder).lexically_normal().filename().string());
   m.set("suiren.config", read_file(folder + "/config.json"));
   for (const std::string& name : kept_files())
@@ -67,9 +51,9 @@ GgufSource GgufSource::from_folder(const std::string& folder, std::optional<quan
     out.has_fields = text::write_gguf_tokenizer(text::Tokenizer::load(folder), config.vocab_size, m);
   const infer::ModelSettings settings = infer::ModelSettings::load(folder);
   if (!settings.chat_template.empty()) m.set("tokenizer.chat_template", settings.chat_template);
-  out.tensors = files->made->tensors();
-  out.bytes = [files](size_t i) { return files->made->bytes(i); };
-  out.values = [files](size_t i) { return files->made->values(i); };
+  out.tensors = files->made.tensors();
+  out.bytes = [files](size_t i) { return files->made.bytes(i); };
+  out.values = [files](size_t i) { return files->made.values(i); };
   out.owner = files;
   return out;
 }

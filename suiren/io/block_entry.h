@@ -2,6 +2,7 @@
 // A tensor of a file as it stands there, whatever its format.
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,13 +12,17 @@
 
 namespace suiren::io {
 
-/// Elements row-major: the last extent of `shape` is the row, a whole number of blocks. `bytes` lies in the
-/// mapped file.
+/// Elements row-major: the last extent of `shape` is the row, a whole number of blocks.
 struct BlockEntry {
   std::string name;
   quant::BlockFormat format;
   std::vector<int64_t> shape;
-  std::span<const uint8_t> bytes;
+  std::span<const uint8_t> bytes;  ///< in the mapped file
+  /// Makes the bytes of a tensor that the file holds in another way; null: they are `bytes`.
+  std::function<std::vector<uint8_t>()> form = {};
+
+  /// The bytes; those that are formed lie in `room`.
+  std::span<const uint8_t> read(std::vector<uint8_t>& room) const { return form ? room = form() : bytes; }
 };
 
 /// Bytes that a tensor of this shape takes. Error{kInvalid}, opened by `where`, when rows are no whole blocks

@@ -5,7 +5,7 @@
 #include "suiren/base/file.h"
 #include "suiren/core/autograd.h"
 #include "suiren/models/families/families.h"
-#include "suiren/models/weight_files.h"
+#include "suiren/models/folder_weights.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/cast/cast.h"
 #include "suiren/ops/cross_entropy/cross_entropy.h"
@@ -102,26 +102,17 @@ Transformer::Transformer(const TransformerConfig& c, uint64_t seed, const nn::Pl
 }
 
 std::unique_ptr<Transformer> Transformer::load(const std::string& folder, const nn::Placement& at) {
-  const TransformerConfig config = TransformerConfig::load(folder);
-  const std::vector<std::string> files = weight_files(folder);
-  // Before any memory is taken: an element has at least a byte in the file.
-  size_t bytes = 0;
-  for (const std::string& file : files) bytes += MappedFile(file).bytes().size();
-  SR_CHECK(static_cast<int64_t>(bytes) >= config.parameter_count(),
-           "{} has {} bytes, too few for the {} parameters that config.json states", files[0], bytes,
-           config.parameter_count());
-  std::unique_ptr<Transformer> model(new Transformer(config, NoInit{}, at));
-  model->load_files(files);
-  return model;
+  return from_entries(TransformerConfig::load(folder), FolderWeights::open(folder).entries(), folder, at);
 }
 
 std::unique_ptr<Transformer> Transformer::from_entries(const TransformerConfig& config,
                                                        std::span<const io::BlockEntry> entries,
                                                        const std::string& where, const nn::Placement& at) {
   config.validate(where);
-  int64_t elements = 0;  // before any memory is taken
+  // Before any memory is taken; where only some are missing, load_entries names them.
+  int64_t elements = 0;
   for (const io::BlockEntry& e : entries) elements += Shape(e.shape).numel();
-  SR_CHECK(elements >= config.parameter_count(),
+  SR_CHECK(elements >= config.parameter_count() / 4,
            "{} has {} numbers, too few for the {} parameters of its model", where, elements,
            config.parameter_count());
   std::unique_ptr<Transformer> model(new Transformer(config, NoInit{}, at));

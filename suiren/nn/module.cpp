@@ -66,25 +66,28 @@ std::vector<uint8_t> taken(const uint8_t* bytes, const Shape& shape, const Store
   return out;
 }
 
-std::vector<uint8_t> taken(const io::BlockEntry& entry, const Shape& shape, const Stored& at, DType to) {
-  if (const auto dtype = entry.format.dtype(); dtype && !dtype->is_block()) {
+// The same of bytes in any format.
+std::vector<uint8_t> taken(quant::BlockFormat format, std::span<const uint8_t> bytes, const Shape& shape,
+                           const Stored& at, DType to) {
+  if (const auto dtype = format.dtype(); dtype && !dtype->is_block()) {
     std::vector<uint8_t> out;
-    visit_dtype(*dtype, [&]<class From>() { out = taken<From>(entry.bytes.data(), shape, at, to); });
+    visit_dtype(*dtype, [&]<class From>() { out = taken<From>(bytes.data(), shape, at, to); });
     return out;
   }
   std::vector<float> values(static_cast<size_t>(at.shape.numel()));
-  quant::dequantize(entry.format, entry.bytes, values);
+  quant::dequantize(format, bytes, values);
   return taken<float>(reinterpret_cast<const uint8_t*>(values.data()), shape, at, to);
 }
 
-// The rows of a matrix where they stand in a file, when they stand there one after the other.
-std::span<const uint8_t> whole_rows(const io::BlockEntry& entry, const Shape& shape, const Stored& at) {
+// The rows of a matrix where they stand in a file's bytes, when they stand there one after the other.
+std::span<const uint8_t> whole_rows(quant::BlockFormat format, std::span<const uint8_t> bytes,
+                                    const Shape& shape, const Stored& at) {
   const int64_t width = shape.dim(-1);
   const bool rows = at.strides.empty() || (at.shape.dim(-1) == width && at.offset % width == 0 &&
                                            at.strides[0] == width && at.strides[1] == 1);
   if (!rows) return {};
-  return entry.bytes.subspan(static_cast<size_t>(entry.format.bytes(at.offset)),
-                             static_cast<size_t>(entry.format.bytes(shape.numel())));
+  return bytes.subspan(static_cast<size_t>(format.bytes(at.offset)),
+                       static_cast<size_t>(format.bytes(shape.numel())));
 }
 
 // A parameter's elements put into the tensor of a file that it shares.
@@ -307,17 +310,20 @@ void Module::load_entries(std::span<const io::BlockEntry> entries, const std::st
 void Module::fill_from(const io::BlockEntry& entry, const Stored& at, const Slot& slot) const {
   Tensor& parameter = *slot.tensor;
   const Shape shape = parameter.shape();
-  const auto dtype = entry.format.dtype();
+  const quant::BlockFormat format = entry.format;
+  const auto dtype = format.dtype();
+  std::vector<uint8_t> room;
+  const std::span<const uint8_t> bytes = entry.read(room);
   if (dtype && dtype->is_block() && slot.takes_blocks && shape.dim(-1) % dtype->block_elements() == 0)
-    if (const auto rows = whole_rows(entry, shape, at); !rows.empty()) {
+    if (const auto rows = whole_rows(format, bytes, shape, at); !rows.empty()) {
       parameter.become(Tensor::from_bytes(rows, shape, *dtype, parameter.device()));
       parameter.storage()->set_stable(true);
       return;
     }
   if (dtype == parameter.dtype() && at.strides.empty())
-    write(parameter, entry.bytes);
+    write(parameter, bytes);
   else
-    write(parameter, taken(entry, shape, at, parameter.dtype()));
+    write(parameter, taken(format, bytes, shape, at, parameter.dtype()));
 }
 
 }  // namespace suiren::nn

@@ -98,6 +98,8 @@ def make_tensors():
     seed("safetensors", "float8", safetensors([("a", "F8_E4M3", [2, 3], 6), ("b", "F8_E5M2", [4], 4), ("c", "U8", [1], 1)]))
     seed("safetensors", "empty", safetensors([("a", "BF16", [0, 4], 0)]))
     seed("safetensors", "family", (GOLDEN / "families/llama/model.safetensors").read_bytes()[:4096])
+    for name in ("fp8", "mxfp4"):
+        seed("safetensors", name, (GOLDEN / "folder_weights" / name / "model.safetensors").read_bytes())
     for name in ("small", "split-00001-of-00002", "split-00002-of-00002"):
         seed("gguf", name, (GOLDEN / f"io/{name}.gguf").read_bytes())
     for name in ("llama3-rope", "gemma2", "tokenizer-gpt-2", "tokenizer-spm", "tokenizer-bert"):

@@ -59,8 +59,8 @@ TEST(Config, EndTokens) {
 
 TEST(Config, RefusesByName) {
   EXPECT_EQ(refusal(R"({"hiden_size": 3})"), "c.json: unknown key 'hiden_size'; did you mean 'hidden_size'?");
-  EXPECT_EQ(refusal(R"({"quantization_config": {"bits": 4}})"),
-            "c.json: unknown key 'quantization_config' (value {\"bits\":4}): it may change what the model "
+  EXPECT_EQ(refusal(R"({"sparse_attention": {"top": 4}})"),
+            "c.json: unknown key 'sparse_attention' (value {\"top\":4}): it may change what the model "
             "computes");
   EXPECT_TRUE(contains(refusal(R"({"model_type": "mamba"})"), "model_type 'mamba' is not supported"));
   EXPECT_TRUE(contains(refusal(R"({"architectures": ["LlamaForSequenceClassification"]})"),

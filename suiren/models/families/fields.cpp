@@ -38,6 +38,7 @@ const std::vector<HarmlessField>& harmless_fields() {
       {"output_attentions", kLibrary},
       {"output_hidden_states", kLibrary},
       {"output_router_logits", kLibrary},
+      {"quantization_config", "says how the files hold the weights; acts where they are opened"},
       {"pretraining_tp", "splits a product without changing it but for rounding"},
       {"problem_type", kOther},
       {"reorder_and_upcast_attn", "changes rounding alone"},

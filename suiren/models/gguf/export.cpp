@@ -89,8 +89,9 @@ void GgufExport::plan(const BlockEntry& e, const std::vector<Row>& rows) {
 
 void GgufExport::add(const BlockEntry& e, const Row& row, std::string name, int64_t expert) {
   const BlockFormat f = e.format;
-  SR_CHECK_AS(kUnsupported, f == BlockFormat::kF32 || f == BlockFormat::kF16 || f == BlockFormat::kBF16,
-              "the tensor '{}' is {}; there are f32, f16 and bf16", e.name, f);
+  const bool floats = f == BlockFormat::kF32 || f == BlockFormat::kF16 || f == BlockFormat::kBF16;
+  SR_CHECK_AS(kUnsupported, floats || (f == BlockFormat::kMXFP4 && row.layout == Row::kExperts),
+              "the tensor '{}' is {}; there are f32, f16 and bf16, and experts in mxfp4", e.name, f);
   if (row.layout == Row::kExperts) {
     const auto same = std::ranges::find(tensors_, name, &BlockEntry::name);
     const auto at = static_cast<size_t>(expert);
@@ -137,7 +138,11 @@ std::vector<uint8_t> GgufExport::rearranged(size_t tensor) const {
   const int64_t size = e.format.block_bytes();
   std::vector<uint8_t> out;
   out.reserve(static_cast<size_t>(count(tensors_[tensor].shape) * size));
-  for (const BlockEntry* part : source.parts) out.insert(out.end(), part->bytes.begin(), part->bytes.end());
+  std::vector<uint8_t> room;
+  for (const BlockEntry* part : source.parts) {
+    const std::span<const uint8_t> bytes = part->read(room);
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  }
   const std::vector<int64_t>& s = e.shape;
   std::vector<uint8_t> turned(out.size());
   switch (source.layout) {
@@ -203,7 +208,8 @@ void GgufExport::write_metadata(io::GgufMetadata& metadata) const {
         widened[std::string(part->format.name())].push_back(part->name);
     if (!source.offset) continue;
     std::vector<float> exact(static_cast<size_t>(count(tensors_[i].shape)));
-    quant::dequantize(source.parts[0]->format, source.parts[0]->bytes, exact);
+    std::vector<uint8_t> room;
+    quant::dequantize(source.parts[0]->format, source.parts[0]->read(room), exact);
     if (std::ranges::any_of(exact, [](float w) { return (w + 1) - 1 != w; }))
       metadata.set("suiren.norms." + tensors_[i].name, exact);
   }

@@ -16,10 +16,11 @@ namespace suiren::models {
 
 class GgufExport {
  public:
-  /// `weights` are tensors of f32, f16 or bf16 whose bytes outlive this. Matrices keep their format, or
-  /// become `format`; vectors, norms, routers and learned positions become f32. Tied outputs and buffers that
-  /// no parameter lies in are left out. Error{kUnsupported} names a tensor that the family has not, or a
-  /// family that GGUF has not; Error{kInvalid} a tensor of a wrong shape, or experts that are missing.
+  /// `weights` are tensors of f32, f16 or bf16, or experts in mxfp4, whose bytes outlive this. Matrices keep
+  /// their format, or become `format`; vectors, norms, routers and learned positions become f32. Tied outputs
+  /// and buffers that no parameter lies in are left out. Error{kUnsupported} names a tensor that the family
+  /// has not, or a family that GGUF has not; Error{kInvalid} a tensor of a wrong shape, or experts that are
+  /// missing.
   GgufExport(const TransformerConfig& config, std::vector<io::BlockEntry> weights,
              std::optional<quant::BlockFormat> format = {});
 
