@@ -136,7 +136,7 @@ class FolderWriter {
 
   void write_texts() {
     const io::Gguf& file = model_.file();
-    if (file.find("tokenizer.ggml.model") || file.find("tokenizer.huggingface.json"))
+    if (text::has_gguf_tokenizer(file))
       write_file(folder_ + "/tokenizer.json", text::tokenizer_json_from_gguf(file));
     bool kept = false;
     for (const std::string& name : kept_files())

@@ -49,6 +49,8 @@ GgufSource GgufSource::from_folder(const std::string& folder, std::optional<quan
     if (fs::exists(folder + "/" + name)) m.set("suiren.files." + name, read_file(folder + "/" + name));
   if (fs::exists(folder + "/tokenizer.json"))
     out.has_fields = text::write_gguf_tokenizer(text::Tokenizer::load(folder), config.vocab_size, m);
+  else
+    m.set("tokenizer.ggml.model", "none");  // without it llama.cpp refuses the file
   const infer::ModelSettings settings = infer::ModelSettings::load(folder);
   if (!settings.chat_template.empty()) m.set("tokenizer.chat_template", settings.chat_template);
   out.tensors = files->made.tensors();

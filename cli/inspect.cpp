@@ -11,6 +11,7 @@
 #include "suiren/io/json.h"
 #include "suiren/io/safetensors.h"
 #include "suiren/models/config.h"
+#include "suiren/text/gguf_tokenizer.h"
 #include "suiren/text/tokenizer.h"
 #include "suiren/train/planner.h"
 #include "suiren/train/progress.h"
@@ -90,7 +91,9 @@ Model read_gguf(const std::string& path) {
   const int64_t key = of("attention.key_length", m.heads > 0 ? m.hidden_size / m.heads : 0);
   m.cached = m.kv_heads * (key + of("attention.value_length", key));
   m.context = of("context_length", 0);
-  if (file.find("tokenizer.ggml.model"))
+  if (file.find("tokenizer.huggingface.json") && !file.find("tokenizer.ggml.model"))
+    m.tokenizer = "tokenizer.json";
+  else if (text::has_gguf_tokenizer(file))
     m.tokenizer =
         fmt::format("{}, {} tokens", file.string("tokenizer.ggml.model"),
                     file.find("tokenizer.ggml.tokens") ? file.find("tokenizer.ggml.tokens")->size() : 0);

@@ -51,7 +51,7 @@ LanguageModel load_gguf(const std::string& path, const nn::Placement& at) {
     return e.shape.size() > 1 && e.format != quant::BlockFormat::kF32;
   };
   if (std::ranges::any_of(file.entries(), narrow)) m.transformer->set_cache_dtype(kF16);
-  if (file.file().find("tokenizer.ggml.model")) {
+  if (text::has_gguf_tokenizer(file.file())) {
     m.tokenizer = text::tokenizer_from_gguf(file.file());
     name_special_tokens(file.file(), m);
   }

@@ -315,6 +315,13 @@ void append_vocabulary(const Fields& f, bool word_pieces, std::string& out) {
 
 }  // namespace
 
+bool has_gguf_tokenizer(const io::Gguf& file) {
+  if (file.find("tokenizer.huggingface.json")) return true;
+  if (!file.find("tokenizer.ggml.model")) return false;
+  const std::string_view model = file.string("tokenizer.ggml.model");
+  return model != "none" && model != "no_vocab";
+}
+
 std::string tokenizer_json_from_gguf(const io::Gguf& file) {
   if (file.find("tokenizer.huggingface.json")) return std::string(file.string("tokenizer.huggingface.json"));
   const std::string_view model = file.string("tokenizer.ggml.model");

@@ -10,6 +10,10 @@
 
 namespace suiren::text {
 
+/// Whether the file has a tokenizer, in one form or the other: tokenizer.ggml.model "none" and "no_vocab" say
+/// that it has none.
+bool has_gguf_tokenizer(const io::Gguf& file);
+
 /// The tokenizer.json: tokenizer.huggingface.json where the file has it, else made from the fields of
 /// tokenizer.ggml.model "gpt2" (BPE over bytes, split as tokenizer.ggml.pre says), "llama" (SentencePiece
 /// BPE: a merge for each two tokens that make a third, those with the highest score first) or "bert"

@@ -45,6 +45,30 @@ TEST_F(Cli, ConvertsAFolderToGgufAndBackBitForBit) {
   }
 }
 
+TEST_F(Cli, ConvertSaysWhatTokenizerAFileHas) {
+  must({"convert", "--input", kFamilies + "llama", "--output", at("bare.gguf"), "--to", "gguf"});
+  EXPECT_EQ(io::Gguf::open(at("bare.gguf")).string("tokenizer.ggml.model"),
+            "none");  // llama.cpp wants the key
+  EXPECT_EQ(json::parse(must({"inspect", at("bare.gguf"), "--json"}))["tokenizer"], "");
+  must({"generate", "--model", at("bare.gguf"), "--ids", "1,2", "--max-tokens", "1"});
+  must({"convert", "--input", at("bare.gguf"), "--output", at("bare-back"), "--to", "hf"});
+  EXPECT_FALSE(fs::exists(at("bare-back/tokenizer.json")));
+  // A tokenizer that the fields of GGUF cannot say stands as text alone, and is used.
+  fs::copy(kFamilies + "llama", at("words"));
+  json tokenizer{{"pre_tokenizer", {{"type", "Whitespace"}}},
+                 {"model", {{"type", "BPE"}, {"vocab", {{"a", 0}, {"b", 1}}}, {"merges", json::array()}}}};
+  for (int id = 2; id < 320; ++id) tokenizer["model"]["vocab"]["t" + std::to_string(id)] = id;
+  write_file(at("words/tokenizer.json"), tokenizer.dump());
+  must({"convert", "--input", at("words"), "--output", at("words.gguf"), "--to", "gguf"});
+  EXPECT_EQ(json::parse(must({"inspect", at("words.gguf"), "--json"}))["tokenizer"], "tokenizer.json");
+  const auto ids = [&](std::vector<std::string> prompt) {
+    prompt.insert(prompt.begin(), {"generate", "--model", at("words.gguf"), "--max-tokens", "4",
+                                   "--temperature", "0", "--no-bos", "--ignore-eos", "--json"});
+    return json::parse(must(prompt))["ids"];
+  };
+  EXPECT_EQ(ids({"--prompt", "a b"}), ids({"--ids", "0,1"}));
+}
+
 TEST_F(Cli, ConvertChangesDtypesAndCutsShards) {
   const std::string llama = kFamilies + "llama";
   must({"convert", "--input", llama, "--output", at("h.gguf"), "--to", "gguf", "--dtype", "f16"});
