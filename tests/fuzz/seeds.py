@@ -109,6 +109,9 @@ def make_tensors():
     blocks = [(0, 1, 4), (1, 1, 2), (30, 1, 2), (8, 32, 34), (2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (10, 256, 84), (11, 256, 110),
               (12, 256, 144), (13, 256, 176), (14, 256, 210), (20, 32, 18), (23, 256, 136), (16, 256, 66), (17, 256, 74), (18, 256, 98), (39, 32, 17)]
     seed("gguf", "formats", gguf([], [(f"t{kind}", [elements], kind, bytes(range(size))) for kind, elements, size in blocks]))
+    sums = struct.pack("<3f", 8, 0, 2)
+    seed("imatrix", "dat", struct.pack("<2I3s2I", 1, 3, b"abc", 4, 3) + sums)
+    seed("imatrix", "gguf", gguf([], [("a.in_sum2", [3, 1], 0, sums), ("a.counts", [1, 1], 0, sums[:4])]))
     seed("npy", "matrix", npy("<f4", (2, 3), bytes(24)))
     seed("npy", "vector2", npy("<i8", (2,), bytes(16), 2))
     seed("npy", "scalar3", npy("|b1", (), b"\x01", 3))

@@ -53,6 +53,7 @@ const std::vector<HarmlessField>& harmless_fields() {
       {"torch_dtype", "the files state their own"},
       {"transformers.js_config", kLibrary},
       {"transformers_version", kNote},
+      {"unk_token_id", "a name for a token that the tokenizer knows"},
       {"unsloth_version", kNote},
       {"use_cache", kLibrary},
   };
