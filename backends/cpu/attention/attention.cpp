@@ -27,6 +27,14 @@ const AttentionKernels<T>& kernels_for([[maybe_unused]] GemmLevel level) {
   }
 }
 
+const QueryKernels& query_kernels([[maybe_unused]] GemmLevel level) {
+#if defined(__x86_64__)
+  if (level.isa == Isa::kAvx512) return avx512::query;
+  if (level.isa == Isa::kAvx2) return avx2::query;
+#endif
+  return portable::query;
+}
+
 char* scratch(int64_t bytes) {
   static thread_local Scratch<char> buffer;
   return buffer.get(bytes);
@@ -41,13 +49,13 @@ void check(const AttentionShape& s) {
               s.queries, s.keys);
 }
 
-void run_tasks(const AttentionShape& s, int64_t tasks, FunctionRef<void(int64_t)> run) {
-  constexpr int64_t kInlineWork =
-      40000;  // multiplications below which waking another thread costs more than it saves
-  if (tasks > 1 && s.batch * s.heads * s.queries * s.keys * s.head_dim > kInlineWork)
-    return parallel_tasks(tasks, run);
+// `work`: multiplications; below kInlineWork waking another thread costs more than it saves.
+void run_tasks(int64_t work, int64_t tasks, FunctionRef<void(int64_t)> run) {
+  constexpr int64_t kInlineWork = 40000;
+  if (tasks > 1 && work > kInlineWork) return parallel_tasks(tasks, run);
   for (int64_t i = 0; i < tasks; ++i) run(i);
 }
+int64_t work_of(const AttentionShape& s) { return s.batch * s.heads * s.queries * s.keys * s.head_dim; }
 
 template <class T>
 HeadRows<T> rows_of(const HeadsView<T>& v, int64_t batch, int64_t head) {
@@ -77,6 +85,74 @@ AttentionTask<T> task_of(const AttentionShape& s, const AttentionExtras<T>& extr
   return t;
 }
 
+// What is read and written beside.
+template <class T, class K>
+struct Views {
+  HeadsView<const T> q;
+  HeadsView<const K> k, v;
+  HeadsView<T> out;
+  float* lse;
+};
+template <class T, class K>
+AttentionTask<T> task_of(const AttentionShape& s, const Views<T, K>& x, const AttentionExtras<T>& extras,
+                         int64_t batch, int64_t head) {
+  AttentionTask<T> t = task_of(s, extras, batch, head);
+  t.q = rows_of(x.q, batch, head * t.group);
+  if constexpr (std::is_same_v<T, K>) {
+    t.k = rows_of(x.k, batch, head), t.v = rows_of(x.v, batch, head);
+  } else {
+    t.stored = std::is_same_v<K, float16> ? StoredAs::kF16 : StoredAs::kBF16;
+    t.k16 = bits_of(rows_of(x.k, batch, head)), t.v16 = bits_of(rows_of(x.v, batch, head));
+  }
+  t.out = rows_of(x.out, batch, head * t.group);
+  if (x.lse) t.lse_out = x.lse + (batch * s.heads + head * t.group) * s.queries;
+  return t;
+}
+
+// The arrays of a query, in the memory of the calling thread.
+QueryTask query_of(const AttentionShape& s, const AttentionTask<float>& of) {
+  constexpr int64_t kMostLanes = 16;
+  static thread_local Scratch<float> memory;
+  const int64_t sizes[] = {s.heads * kAttentionMaxDim,
+                           s.heads * s.head_dim,
+                           s.heads * kMostLanes,
+                           s.heads * (kSpan + 1),
+                           kSpan * s.heads * kAttentionBlock,
+                           kSpan * s.heads * kMostLanes,
+                           kSpan * s.heads * s.head_dim};
+  QueryTask t{of, s.heads, s.kv_heads};
+  float** const arrays[] = {&t.q, &t.out, &t.sums, &t.tops, &t.scores, &t.block_sums, &t.block_out};
+  constexpr int64_t kLine = 16;
+  int64_t total = 0;
+  for (int64_t size : sizes) total += (size + kLine - 1) / kLine * kLine;
+  float* at = memory.get(total);
+  for (size_t i = 0; i < std::size(sizes); ++i) *arrays[i] = at, at += (sizes[i] + kLine - 1) / kLine * kLine;
+  return t;
+}
+
+// One query of each head: threads share the blocks of keys.
+void run_query(const QueryKernels& kernels, const AttentionShape& s, const AttentionTask<float>& of) {
+  constexpr int64_t kChunk = 2;  // blocks that a thread takes at a time
+  QueryTask t = query_of(s, of);
+  kernels.start(t);
+  const int64_t seen = s.window > 0 ? std::max<int64_t>(0, s.keys - s.window) : 0;
+  for (t.first = seen / kAttentionBlock * kAttentionBlock; t.first < s.keys; t.first = t.end) {
+    t.end = std::min(s.keys, t.first + kSpan * kAttentionBlock);
+    const int64_t blocks = (t.end - t.first + kAttentionBlock - 1) / kAttentionBlock;
+    const int64_t work = s.heads * (t.end - t.first) * s.head_dim;
+    const auto each_block = [&](void (*step)(const QueryTask&, int64_t)) {
+      run_tasks(work, (blocks + kChunk - 1) / kChunk, [&](int64_t i) {
+        for (int64_t b = i * kChunk; b < std::min(blocks, (i + 1) * kChunk); ++b) step(t, b);
+      });
+    };
+    each_block(kernels.score);
+    kernels.settle(t);
+    each_block(kernels.weigh);
+    run_tasks(work / kAttentionBlock, s.heads, [&](int64_t head) { kernels.add(t, head); });
+  }
+  kernels.finish(t);
+}
+
 }  // namespace
 
 template <class T, class K>
@@ -85,6 +161,13 @@ void attention_forward(const AttentionShape& shape, HeadsView<const T> q, HeadsV
                        GemmLevel level) {
   check(shape);
   if (shape.batch <= 0 || shape.queries <= 0) return;
+  const Views<T, K> views{q, k, v, out, lse};
+  if constexpr (std::is_same_v<T, float>)
+    if (const QueryKernels& steps = query_kernels(level);
+        shape.queries == 1 && shape.head_dim % steps.lanes == 0)
+      return run_tasks(shape.batch >= thread_count() ? work_of(shape) : 0, shape.batch, [&](int64_t batch) {
+        run_query(steps, shape, task_of(shape, views, extras, batch, 0));
+      });
   const AttentionKernels<T>& kernels = kernels_for<T>(level);
   const int64_t group = shape.heads / shape.kv_heads, heads = shape.batch * shape.kv_heads;
   // Few heads: shorter chunks of queries, so that every thread has work; each chunk packs its keys again.
@@ -94,21 +177,12 @@ void attention_forward(const AttentionShape& shape, HeadsView<const T> q, HeadsV
   const auto run = [&](int64_t i) {
     const int64_t c = chunks - 1 - i % chunks, batch = i / chunks / shape.kv_heads,
                   head = i / chunks % shape.kv_heads;
-    AttentionTask<T> t = task_of(shape, extras, batch, head);
+    AttentionTask<T> t = task_of(shape, views, extras, batch, head);
     t.first = c * chunk, t.last = std::min(shape.queries, t.first + chunk);
-    t.q = rows_of(q, batch, head * group);
-    if constexpr (std::is_same_v<T, K>) {
-      t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);
-    } else {
-      t.stored = std::is_same_v<K, float16> ? StoredAs::kF16 : StoredAs::kBF16;
-      t.k16 = bits_of(rows_of(k, batch, head)), t.v16 = bits_of(rows_of(v, batch, head));
-    }
-    t.out = rows_of(out, batch, head * group);
-    if (lse) t.lse_out = lse + (batch * shape.heads + head * group) * shape.queries;
     t.scratch = scratch(kernels.forward_scratch(t.last - t.first, group, shape.head_dim));
     kernels.forward(t);
   };
-  run_tasks(shape, heads * chunks, run);
+  run_tasks(work_of(shape), heads * chunks, run);
 }
 
 template <class T>
@@ -128,7 +202,7 @@ void attention_backward(const AttentionShape& shape, HeadsView<const T> q, Heads
                     shape.head_dim, T(0.0f));
     return;
   }
-  run_tasks(shape, shape.batch * shape.kv_heads, [&](int64_t i) {
+  run_tasks(work_of(shape), shape.batch * shape.kv_heads, [&](int64_t i) {
     const int64_t batch = i / shape.kv_heads, head = i % shape.kv_heads;
     AttentionTask<T> t = task_of(shape, extras, batch, head);
     t.q = rows_of(q, batch, head * group), t.k = rows_of(k, batch, head), t.v = rows_of(v, batch, head);

@@ -26,30 +26,26 @@ constexpr int kMr = 6;
 
 #include "backends/cpu/attention/kernels.inc"
 
-// n numbers of 16 bits -> f32
-inline void widen_f16(const uint16_t* from, int64_t n, float* to) {
-  float16 x;
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
-  for (; i < n; ++i) x.bits = from[i], to[i] = x;
+// kLanes numbers of 16 bits -> f32
+SUIREN_INLINE V f16_lanes(const uint16_t* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
-inline void widen_bf16(const uint16_t* from, int64_t n, float* to) {
-  bfloat16 x;
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const auto bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
-    _mm256_storeu_ps(to + i, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)));
-  }
-  for (; i < n; ++i) x.bits = from[i], to[i] = x;
+SUIREN_INLINE V bf16_lanes(const uint16_t* p) {
+  const auto bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
+
+#include "backends/cpu/attention/stored.inc"
 
 #include "backends/cpu/attention/forward.inc"
 
 #include "backends/cpu/attention/backward.inc"
+
+#include "backends/cpu/attention/query.inc"
 }  // namespace
 
 const AttentionKernels<float> attention = make_attention<float>();
+const QueryKernels query = make_query();
 
 }  // namespace suiren::cpu::avx2
 

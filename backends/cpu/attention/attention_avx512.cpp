@@ -26,30 +26,27 @@ constexpr int kMr = 14;
 
 #include "backends/cpu/attention/kernels.inc"
 
-// n numbers of 16 bits -> f32
-inline void widen_f16(const uint16_t* from, int64_t n, float* to) {
-  float16 x;
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i))));
-  for (; i < n; ++i) x.bits = from[i], to[i] = x;
+// kLanes numbers of 16 bits -> f32
+SUIREN_INLINE V f16_lanes(const uint16_t* p) {
+  return _mm512_maskz_cvtph_ps(S::kAll, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
-inline void widen_bf16(const uint16_t* from, int64_t n, float* to) {
-  bfloat16 x;
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const auto bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i));
-    _mm512_storeu_ps(to + i, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)));
-  }
-  for (; i < n; ++i) x.bits = from[i], to[i] = x;
+SUIREN_INLINE V bf16_lanes(const uint16_t* p) {
+  const auto bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(
+      _mm512_maskz_slli_epi32(S::kAll, _mm512_maskz_cvtepu16_epi32(S::kAll, bits), 16));
 }
+
+#include "backends/cpu/attention/stored.inc"
 
 #include "backends/cpu/attention/forward.inc"
 
 #include "backends/cpu/attention/backward.inc"
+
+#include "backends/cpu/attention/query.inc"
 }  // namespace
 
 const AttentionKernels<float> attention = make_attention<float>();
+const QueryKernels query = make_query();
 
 }  // namespace suiren::cpu::avx512
 

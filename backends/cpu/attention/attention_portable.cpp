@@ -20,20 +20,27 @@ constexpr int kMr = 4;
 
 #include "backends/cpu/attention/kernels.inc"
 
-inline void widen_f16(const uint16_t* from, int64_t n, float* to) {
-  float16 x;
-  for (int64_t i = 0; i < n; ++i) x.bits = from[i], to[i] = x;
+// kLanes numbers of 16 bits -> f32
+template <class Half>
+SUIREN_INLINE V half_lanes(const uint16_t* p) {
+  V v{};
+  Half x;
+  for (int i = 0; i < kLanes; ++i) x.bits = p[i], v[i] = x;
+  return v;
 }
-inline void widen_bf16(const uint16_t* from, int64_t n, float* to) {
-  bfloat16 x;
-  for (int64_t i = 0; i < n; ++i) x.bits = from[i], to[i] = x;
-}
+SUIREN_INLINE V f16_lanes(const uint16_t* p) { return half_lanes<float16>(p); }
+SUIREN_INLINE V bf16_lanes(const uint16_t* p) { return half_lanes<bfloat16>(p); }
+
+#include "backends/cpu/attention/stored.inc"
 
 #include "backends/cpu/attention/forward.inc"
 
 #include "backends/cpu/attention/backward.inc"
+
+#include "backends/cpu/attention/query.inc"
 }  // namespace
 
 const AttentionKernels<float> attention = make_attention<float>();
+const QueryKernels query = make_query();
 
 }  // namespace suiren::cpu::portable

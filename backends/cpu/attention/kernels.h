@@ -54,17 +54,49 @@ struct AttentionKernels {
   void (*backward)(const AttentionTask<T>& task);  ///< ignores first and last
 };
 
+constexpr int64_t kSpan = 64;  ///< blocks of keys that the steps of one query take at a time
+
+/// One query of every head, in f32, against `blocks` <= kSpan blocks of keys: steps whose parts any thread
+/// may take. Blocks score and weigh by themselves, with the maximum that all blocks before them leave; what
+/// they give is added in their order. So the bits are those of AttentionKernels::forward. Rows of the arrays
+/// are the query's heads; `blocks_at` of the arrays is kSpan for any number of blocks.
+struct QueryTask {
+  AttentionTask<float> of;  ///< q, k, v, out, mask, sinks and lse_out from head 0 on; without scratch
+  int64_t heads, kv_heads;
+  int64_t first, end;  ///< keys: those of block b begin at first + b kAttentionBlock
+  float* q;            ///< [heads, 64, 128 or 256]: a left operand
+  float* out;          ///< [heads, dim], not yet divided; with sums and tops, the state between spans
+  float* sums;         ///< [heads, 16]: in lanes
+  float* tops;         ///< [heads, kSpan + 1]: the maximum before the first block, then after each
+  float* scores;       ///< [kSpan, heads, kAttentionBlock]: then weights
+  float* block_sums;   ///< [kSpan, heads, 16]
+  float* block_out;    ///< [kSpan, heads, dim]
+};
+
+struct QueryKernels {
+  int64_t lanes;  ///< head dimensions are multiples of this
+  void (*start)(const QueryTask& task);
+  void (*score)(const QueryTask& task, int64_t block);  ///< leaves the maximum of the block in `tops`
+  void (*settle)(const QueryTask& task);                ///< each maximum becomes that of all before, too
+  void (*weigh)(const QueryTask& task, int64_t block);
+  void (*add)(const QueryTask& task, int64_t head);  ///< what the blocks gave, onto the state
+  void (*finish)(const QueryTask& task);
+};
+
 namespace avx512_bf16 {
 extern const AttentionKernels<bfloat16> attention;
 }
 namespace avx512 {
 extern const AttentionKernels<float> attention;
-}
+extern const QueryKernels query;
+}  // namespace avx512
 namespace avx2 {
 extern const AttentionKernels<float> attention;
-}
+extern const QueryKernels query;
+}  // namespace avx2
 namespace portable {
 extern const AttentionKernels<float> attention;
-}
+extern const QueryKernels query;
+}  // namespace portable
 
 }  // namespace suiren::cpu
