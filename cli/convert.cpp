@@ -176,9 +176,14 @@ class FolderWriter {
 
   std::span<const uint8_t> in_format(const BlockEntry& e, std::deque<std::vector<uint8_t>>& made) const {
     const BlockFormat format = format_of(e);
-    if (format == e.format) return e.bytes;
+    std::vector<uint8_t> room;
+    std::span<const uint8_t> bytes = e.read(room);
+    if (format == e.format) {
+      if (!room.empty()) bytes = made.emplace_back(std::move(room));
+      return bytes;
+    }
     std::vector<float> values(static_cast<size_t>(io::checked_numel(e.shape, e.name)));
-    quant::dequantize(e.format, e.bytes, values);
+    quant::dequantize(e.format, bytes, values);
     made.emplace_back(static_cast<size_t>(format.bytes(std::ssize(values))));
     quant::quantize(format, values, {}, made.back());
     return made.back();

@@ -11,6 +11,7 @@
 #include "suiren/io/safetensors.h"
 #include "suiren/models/folder_weights.h"
 #include "suiren/models/gguf/export.h"
+#include "suiren/models/gguf/gguf_model.h"
 #include "suiren/quant/dequantize.h"
 #include "suiren/text/gguf_tokenizer.h"
 #include "suiren/train/progress.h"
@@ -35,11 +36,11 @@ struct Folder {
 }  // namespace
 
 GgufSource GgufSource::from_folder(const std::string& folder, std::optional<quant::BlockFormat> format) {
-  const models::TransformerConfig config = models::TransformerConfig::load(folder);
+  GgufSource out;
+  const models::TransformerConfig& config = out.config = models::TransformerConfig::load(folder);
   auto weights = models::FolderWeights::open(folder);
   models::GgufExport made(config, weights.entries(), format);
   const auto files = std::make_shared<Folder>(std::move(weights), std::move(made));
-  GgufSource out;
   io::GgufMetadata& m = out.metadata;
   m.set("general.type", "model");
   files->made.write_metadata(m);
@@ -61,22 +62,24 @@ GgufSource GgufSource::from_folder(const std::string& folder, std::optional<quan
 }
 
 GgufSource GgufSource::from_gguf(const std::string& path) {
-  const auto file = std::make_shared<io::Gguf>(io::Gguf::open(path));
+  const auto model = std::make_shared<models::GgufModel>(models::GgufModel::open(path));
+  const io::Gguf& file = model->file();
   GgufSource out;
-  for (const auto& [key, value] : file->metadata())
+  out.config = model->config();
+  for (const auto& [key, value] : file.metadata())
     if (!key.starts_with("split.")) out.metadata.set(key, value);  // the parts become one
-  for (const io::BlockEntry& e : file->entries()) out.tensors.push_back({e.name, e.format, e.shape, {}});
-  out.bytes = [file](size_t i) {
-    const auto& bytes = file->entries()[i].bytes;
+  for (const io::BlockEntry& e : file.entries()) out.tensors.push_back({e.name, e.format, e.shape, {}});
+  out.bytes = [model](size_t i) {
+    const auto& bytes = model->file().entries()[i].bytes;
     return std::vector<uint8_t>(bytes.begin(), bytes.end());
   };
-  out.values = [file](size_t i) {
-    const io::BlockEntry& e = file->entries()[i];
+  out.values = [model](size_t i) {
+    const io::BlockEntry& e = model->file().entries()[i];
     std::vector<float> values(static_cast<size_t>(io::checked_numel(e.shape, e.name)));
     quant::dequantize(e.format, e.bytes, values);
     return values;
   };
-  out.owner = file;
+  out.owner = model;
   return out;
 }
 

@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "suiren/io/gguf_writer.h"
+#include "suiren/models/config.h"
 
 namespace suiren::cli {
 
 struct GgufSource {
+  models::TransformerConfig config;
   std::vector<io::BlockEntry> tensors;  ///< names, formats and shapes; no bytes
   io::GgufMetadata metadata;
   std::function<std::vector<uint8_t>(size_t)> bytes;  ///< of a tensor, in its format

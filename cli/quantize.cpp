@@ -12,7 +12,6 @@
 #include "suiren/data/documents.h"
 #include "suiren/infer/importance.h"
 #include "suiren/infer/language_model.h"
-#include "suiren/models/gguf/gguf_model.h"
 #include "suiren/models/gguf/mixture.h"
 #include "suiren/quant/dequantize.h"
 #include "suiren/quant/quantize.h"
@@ -107,13 +106,10 @@ class Quantizer {
     SR_CHECK(!fs::exists(a.output) || !fs::equivalent(a.input, a.output), "--output is the input, {}",
              a.input);
     importance_ = importance_of(a, g);
-    const bool folder = fs::is_directory(a.input);
-    source_ = folder ? GgufSource::from_folder(a.input) : GgufSource::from_gguf(a.input);
-    const models::TransformerConfig config =
-        folder ? models::TransformerConfig::load(a.input) : models::GgufModel::open(a.input).config();
+    source_ = fs::is_directory(a.input) ? GgufSource::from_folder(a.input) : GgufSource::from_gguf(a.input);
     tensors_ = source_.tensors;
-    const auto formats =
-        models::mixture_formats(mixture_, tensors_, config.num_hidden_layers, config.moe.experts);
+    const models::TransformerConfig& c = source_.config;
+    const auto formats = models::mixture_formats(mixture_, tensors_, c.num_hidden_layers, c.moe.experts);
     for (const models::MixedFormat& f : formats)
       if (f.format != f.wanted)
         ++fallbacks_[fmt::format("{} in place of {}: rows are no multiple of {}", f.format, f.wanted,

@@ -66,9 +66,11 @@ void use_as_model(Bytes bytes) {
   or_refused([&] {
     const models::GgufModel model(io::Gguf::from_bytes(bytes, "input"));
     if (model.config().parameter_count() <= 0) broken("a model without parameters");
-    for (const io::BlockEntry& e : model.entries())
-      if (static_cast<int64_t>(e.bytes.size()) != io::checked_bytes(e.shape, e.format, e.name))
+    for (const io::BlockEntry& e : model.entries()) {
+      std::vector<uint8_t> room;
+      if (std::ssize(e.read(room)) != io::checked_bytes(e.shape, e.format, e.name))
         broken("an entry has other bytes than its shape takes");
+    }
   });
   or_refused([&] {
     const text::Tokenizer tokenizer = text::tokenizer_from_gguf(io::Gguf::from_bytes(bytes, "input"));

@@ -1,9 +1,7 @@
 #include "suiren/models/gguf/gguf_model.h"
 
 #include <algorithm>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 
 #include "suiren/base/error.h"
@@ -11,11 +9,6 @@
 #include "suiren/models/gguf/rearrange.h"
 
 namespace suiren::models {
-
-struct GgufModel::Entries {
-  std::mutex mutex;
-  std::optional<RearrangedTensors> made;
-};
 
 namespace {
 
@@ -46,19 +39,11 @@ std::vector<int64_t> find_ends(const io::Gguf& file) {
 
 }  // namespace
 
-GgufModel::GgufModel(io::Gguf file) : file_(std::move(file)), entries_(std::make_unique<Entries>()) {
+GgufModel::GgufModel(io::Gguf file) : file_(std::move(file)) {
   config_ = TransformerConfig::from_json(gguf_config_json(file_), file_.path());
   if (file_.find("tokenizer.chat_template")) chat_template_ = file_.string("tokenizer.chat_template");
   end_tokens_ = find_ends(file_);
-}
-GgufModel::GgufModel(GgufModel&&) noexcept = default;
-GgufModel& GgufModel::operator=(GgufModel&&) noexcept = default;
-GgufModel::~GgufModel() = default;
-
-const std::vector<io::BlockEntry>& GgufModel::entries() const {
-  const std::lock_guard lock(entries_->mutex);
-  if (!entries_->made) entries_->made = rearrange_gguf(file_, config_);
-  return entries_->made->entries;
+  entries_ = rearrange_gguf(file_, config_);
 }
 
 }  // namespace suiren::models

@@ -3,7 +3,6 @@
 // Read-only after it is made: share it between threads freely.
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,12 +15,10 @@ namespace suiren::models {
 class GgufModel {
  public:
   /// Maps the file (the first of several). Throws as Gguf::open; Error{kUnsupported} naming an architecture,
-  /// key, rotary scaling or tensor that is not understood, Error{kInvalid} what is missing or damaged.
+  /// key, rotary scaling or tensor that is not understood, Error{kInvalid} what is missing or damaged, or a
+  /// tensor of a shape that does not fit the description.
   static GgufModel open(const std::string& path) { return GgufModel(io::Gguf::open(path)); }
   explicit GgufModel(io::Gguf file);
-  GgufModel(GgufModel&&) noexcept;
-  GgufModel& operator=(GgufModel&&) noexcept;
-  ~GgufModel();
 
   const io::Gguf& file() const { return file_; }
   const TransformerConfig& config() const { return config_; }
@@ -37,18 +34,16 @@ class GgufModel {
   /// "model.layers.0.self_attn.q_proj.weight" of GPT-2, "model.layers.0.mlp.experts.3.up_proj.weight" of
   /// gpt-oss.
   ///
-  /// The bytes are valid as long as this model: in the mapped file, or, of tensors that must be rearranged
-  /// (q and k of llama, norms of Gemma, matrices of GPT-2), copies that the first call makes. Error{kInvalid}
-  /// names a tensor of a shape that does not fit the description.
-  const std::vector<io::BlockEntry>& entries() const;
+  /// Valid as long as this model. The bytes lie in the mapped file; those of tensors that must be rearranged
+  /// (q and k of llama, norms of Gemma, matrices of GPT-2) are made when they are read.
+  const std::vector<io::BlockEntry>& entries() const { return entries_; }
 
  private:
-  struct Entries;
   io::Gguf file_;
   TransformerConfig config_;
   std::string chat_template_;
   std::vector<int64_t> end_tokens_;
-  std::unique_ptr<Entries> entries_;
+  std::vector<io::BlockEntry> entries_;
 };
 
 }  // namespace suiren::models

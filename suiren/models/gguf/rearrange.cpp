@@ -1,6 +1,7 @@
 #include "suiren/models/gguf/rearrange.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <set>
 
@@ -64,10 +65,33 @@ std::vector<const char*> own_names(std::string_view hf) {
   return {"mlp.down_proj"};
 }
 
+/// The keys of a head, transposed, before its values, head by head, in f32.
+std::vector<uint8_t> joined_latent(const LatentConfig& l, int64_t heads, const BlockEntry& key,
+                                   const BlockEntry& value) {
+  std::vector<float> keys(static_cast<size_t>(heads * l.kv_rank * l.nope_head_dim));
+  std::vector<float> values(static_cast<size_t>(heads * l.kv_rank * l.v_head_dim));
+  quant::dequantize(key.format, key.bytes, keys);
+  quant::dequantize(value.format, value.bytes, values);
+  const auto key_size = static_cast<size_t>(l.kv_rank * l.nope_head_dim) * sizeof(float);
+  const auto value_size = static_cast<size_t>(l.kv_rank * l.v_head_dim) * sizeof(float);
+  std::vector<uint8_t> bytes((key_size + value_size) * static_cast<size_t>(heads));
+  const auto bytes_of = [](const std::vector<float>& list) {
+    return std::span(reinterpret_cast<const uint8_t*>(list.data()), list.size() * sizeof(float));
+  };
+  for (size_t h = 0; h < static_cast<size_t>(heads); ++h) {
+    const auto to = std::span(bytes).subspan(h * (key_size + value_size));
+    transpose_elements(bytes_of(keys).subspan(h * key_size, key_size), to, l.kv_rank, l.nope_head_dim,
+                       sizeof(float));
+    const auto from = bytes_of(values).subspan(h * value_size, value_size);
+    std::ranges::copy(from, to.begin() + static_cast<ptrdiff_t>(key_size));
+  }
+  return bytes;
+}
+
 class Rearranger {
  public:
   Rearranger(const io::Gguf& file, const TransformerConfig& config);
-  RearrangedTensors out;
+  std::vector<BlockEntry> out;
 
  private:
   using Bytes = std::vector<uint8_t>;
@@ -80,7 +104,11 @@ class Rearranger {
   void add(const BlockEntry& e, const Place& at);
   void put(std::string name, const BlockEntry& like, std::vector<int64_t> shape,
            std::span<const uint8_t> bytes);
-  std::span<const uint8_t> keep(Bytes bytes) { return out.copies.emplace_back(std::move(bytes)); }
+  /// Bytes that are made when they are read: what `form` captures outlives this.
+  void put_formed(std::string name, quant::BlockFormat format, std::vector<int64_t> shape,
+                  std::function<Bytes()> form) {
+    out.push_back({std::move(name), format, std::move(shape), {}, std::move(form)});
+  }
   void add_norm(const BlockEntry& e, const Place& at);
   void add_permuted(const BlockEntry& e, const Place& at, int64_t heads);
   void add_transposed(const BlockEntry& e, const Place& at);
@@ -104,7 +132,7 @@ Rearranger::Rearranger(const io::Gguf& file, const TransformerConfig& config)
   for (const BlockEntry& e : file.entries())
     if (!is_gguf_rope_tensor(e.name)) add(e, place(e));
   std::set<std::string_view> names;
-  for (const BlockEntry& e : out.entries)
+  for (const BlockEntry& e : out)
     SR_CHECK(names.insert(e.name).second, "{}: two tensors are {}", file.path(), e.name);
 }
 
@@ -126,7 +154,7 @@ Rearranger::Place Rearranger::place(const BlockEntry& e) const {
 
 void Rearranger::put(std::string name, const BlockEntry& like, std::vector<int64_t> shape,
                      std::span<const uint8_t> bytes) {
-  out.entries.push_back({std::move(name), like.format, std::move(shape), bytes});
+  out.push_back({std::move(name), like.format, std::move(shape), bytes});
 }
 
 const BlockEntry& Rearranger::up_of(const BlockEntry& gate) const {
@@ -186,7 +214,7 @@ void Rearranger::add(const BlockEntry& e, const Place& at) {
 void Rearranger::add_norm(const BlockEntry& e, const Place& at) {
   SR_CHECK(e.format == quant::BlockFormat::kF32 && e.shape.size() == 1, "{}: {} is no list of f32",
            file_.path(), e.name);
-  Bytes bytes(e.bytes.begin(), e.bytes.end());
+  Bytes bytes(e.bytes.begin(), e.bytes.end());  // a vector: kept as it becomes
   const std::string key = "suiren.norms." + e.name;
   if (file_.find(key)) {
     const std::vector<double> exact = file_.numbers(key);
@@ -204,25 +232,28 @@ void Rearranger::add_norm(const BlockEntry& e, const Place& at) {
       std::memcpy(bytes.data() + i, &x, sizeof x);
     }
   }
-  put(at.hf, e, e.shape, keep(std::move(bytes)));
+  put_formed(at.hf, e.format, e.shape, [bytes = std::move(bytes)] { return bytes; });
 }
 
 void Rearranger::add_permuted(const BlockEntry& e, const Place& at, int64_t heads) {
   const int64_t rows = e.shape.empty() ? 0 : e.shape[0];
   SR_CHECK(rows > 0 && rows % (2 * heads) == 0 && (e.shape.size() > 1 || e.format.block_elements() == 1),
            "{}: {} has {} rows, expected a multiple of 2 x {} heads", file_.path(), e.name, rows, heads);
-  Bytes bytes(e.bytes.size());
-  permute_rows(e.bytes, bytes, heads, rows, true);
-  put(at.hf, e, e.shape, keep(std::move(bytes)));
+  put_formed(at.hf, e.format, e.shape, [=, from = e.bytes] {
+    Bytes bytes(from.size());
+    permute_rows(from, bytes, heads, rows, true);
+    return bytes;
+  });
 }
 
 void Rearranger::add_transposed(const BlockEntry& e, const Place& at) {
   const int64_t rows = e.shape[0], columns = e.shape[1];
-  if (e.format.block_elements() == 1) {
-    Bytes bytes(e.bytes.size());
-    transpose_elements(e.bytes, bytes, rows, columns, e.format.block_bytes());
-    return put(at.hf, e, {columns, rows}, keep(std::move(bytes)));
-  }
+  if (e.format.block_elements() == 1)
+    return put_formed(at.hf, e.format, {columns, rows}, [=, from = e.bytes, size = e.format.block_bytes()] {
+      Bytes bytes(from.size());
+      transpose_elements(from, bytes, rows, columns, size);
+      return bytes;
+    });
   const std::vector<const char*> names = own_names(at.row.hf);
   const auto parts = static_cast<int64_t>(names.size());
   SR_CHECK(rows % parts == 0, "{}: {} has {} rows, expected a multiple of {}", file_.path(), e.name, rows,
@@ -251,14 +282,18 @@ void Rearranger::add_gate_up(const BlockEntry& gate, const Place& at) {
   }
   const int64_t experts = gate.shape[0], rows = gate.shape[1], columns = gate.shape[2];
   const int64_t size = gate.format.block_bytes();
-  const auto matrix = static_cast<size_t>(rows * columns * size);
-  Bytes bytes(2 * gate.bytes.size()), turned(matrix);
-  for (size_t i = 0; i < static_cast<size_t>(experts); ++i)
-    for (const BlockEntry* e : {&gate, &up}) {
-      transpose_elements(e->bytes.subspan(i * matrix, matrix), turned, rows, columns, size);
-      interleave_elements(turned, std::span(bytes).subspan(2 * i * matrix, 2 * matrix), e == &up, size);
-    }
-  put(at.hf, gate, {experts, columns, 2 * rows}, keep(std::move(bytes)));
+  put_formed(at.hf, gate.format, {experts, columns, 2 * rows},
+             [=, halves = std::array{gate.bytes, up.bytes}] {
+               const auto matrix = static_cast<size_t>(rows * columns * size);
+               Bytes bytes(2 * halves[0].size()), turned(matrix);
+               for (size_t i = 0; i < static_cast<size_t>(experts); ++i)
+                 for (const size_t half : {0, 1}) {
+                   transpose_elements(halves[half].subspan(i * matrix, matrix), turned, rows, columns, size);
+                   interleave_elements(turned, std::span(bytes).subspan(2 * i * matrix, 2 * matrix),
+                                       static_cast<int64_t>(half), size);
+                 }
+               return bytes;
+             });
 }
 
 void Rearranger::add_gate_up_bias(const BlockEntry& gate, const Place& at) {
@@ -266,18 +301,25 @@ void Rearranger::add_gate_up_bias(const BlockEntry& gate, const Place& at) {
   check_experts(gate, 2);
   SR_CHECK_AS(kUnsupported, gate.format.block_elements() == 1, "{}: {} stands in blocks", file_.path(),
               gate.name);
-  Bytes bytes(2 * gate.bytes.size());
-  interleave_elements(gate.bytes, bytes, 0, gate.format.block_bytes());
-  interleave_elements(up.bytes, bytes, 1, gate.format.block_bytes());
-  put(at.hf, gate, {gate.shape[0], 2 * gate.shape[1]}, keep(std::move(bytes)));
+  put_formed(at.hf, gate.format, {gate.shape[0], 2 * gate.shape[1]},
+             [gates = gate.bytes, ups = up.bytes, size = gate.format.block_bytes()] {
+               Bytes bytes(2 * gates.size());
+               interleave_elements(gates, bytes, 0, size);
+               interleave_elements(ups, bytes, 1, size);
+               return bytes;
+             });
 }
 
 void Rearranger::add_down(const BlockEntry& e, const Place& at) {
   check_experts(e, 3);
   if (e.format.block_elements() > 1) return add_experts(e, std::string(kOwnExpert) + "down_proj", at.layer);
-  Bytes bytes(e.bytes.size());
-  transpose_matrices(e.bytes, bytes, e.shape[1], e.shape[2], e.format.block_bytes());
-  put(at.hf, e, {e.shape[0], e.shape[2], e.shape[1]}, keep(std::move(bytes)));
+  const int64_t rows = e.shape[1], columns = e.shape[2];
+  put_formed(at.hf, e.format, {e.shape[0], columns, rows},
+             [=, from = e.bytes, size = e.format.block_bytes()] {
+               Bytes bytes(from.size());
+               transpose_matrices(from, bytes, rows, columns, size);
+               return bytes;
+             });
 }
 
 void Rearranger::add_latent(const BlockEntry& key, const Place& at) {
@@ -288,31 +330,13 @@ void Rearranger::add_latent(const BlockEntry& key, const Place& at) {
   SR_CHECK((key.shape == std::vector{heads, l.kv_rank, l.nope_head_dim}) &&
                (value.shape == std::vector{heads, l.v_head_dim, l.kv_rank}),
            "{}: {} and {} do not fit the heads of the model", file_.path(), key.name, value.name);
-  std::vector<float> keys(static_cast<size_t>(heads * l.kv_rank * l.nope_head_dim));
-  std::vector<float> values(static_cast<size_t>(heads * l.kv_rank * l.v_head_dim));
-  quant::dequantize(key.format, key.bytes, keys);
-  quant::dequantize(value.format, value.bytes, values);
-  Bytes bytes;
-  const auto key_size = static_cast<size_t>(l.kv_rank * l.nope_head_dim) * sizeof(float);
-  const auto value_size = static_cast<size_t>(l.kv_rank * l.v_head_dim) * sizeof(float);
-  bytes.resize((key_size + value_size) * static_cast<size_t>(heads));
-  const auto bytes_of = [](const std::vector<float>& list) {
-    return std::span(reinterpret_cast<const uint8_t*>(list.data()), list.size() * sizeof(float));
-  };
-  for (size_t h = 0; h < static_cast<size_t>(heads); ++h) {
-    const auto to = std::span(bytes).subspan(h * (key_size + value_size));
-    transpose_elements(bytes_of(keys).subspan(h * key_size, key_size), to, l.kv_rank, l.nope_head_dim,
-                       sizeof(float));
-    const auto from = bytes_of(values).subspan(h * value_size, value_size);
-    std::ranges::copy(from, to.begin() + static_cast<ptrdiff_t>(key_size));
-  }
-  const BlockEntry like{"", quant::BlockFormat::kF32, {}, {}};
-  put(at.hf, like, {heads * (l.nope_head_dim + l.v_head_dim), l.kv_rank}, keep(std::move(bytes)));
+  put_formed(at.hf, quant::BlockFormat::kF32, {heads * (l.nope_head_dim + l.v_head_dim), l.kv_rank},
+             [l, heads, key, value] { return joined_latent(l, heads, key, value); });
 }
 
 }  // namespace
 
-RearrangedTensors rearrange_gguf(const io::Gguf& file, const TransformerConfig& config) {
+std::vector<BlockEntry> rearrange_gguf(const io::Gguf& file, const TransformerConfig& config) {
   return std::move(Rearranger(file, config).out);
 }
 

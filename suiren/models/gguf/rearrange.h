@@ -1,7 +1,6 @@
 #pragma once
 // Tensors from GGUF's order into that of Hugging Face's files. Thread-safe.
 
-#include <deque>
 #include <string>
 #include <vector>
 
@@ -11,12 +10,8 @@
 
 namespace suiren::models {
 
-/// Entries as GgufModel::entries() gives them; `copies` owns the bytes that are not in the file.
-struct RearrangedTensors {
-  std::vector<io::BlockEntry> entries;
-  std::deque<std::vector<uint8_t>> copies;
-};
-RearrangedTensors rearrange_gguf(const io::Gguf& file, const TransformerConfig& config);
+/// Entries as GgufModel::entries() gives them, valid as long as the file.
+std::vector<io::BlockEntry> rearrange_gguf(const io::Gguf& file, const TransformerConfig& config);
 
 /// Row r of a head of `half` pairs of rows -> where it stands among pairs: (r mod half) 2 + r / half.
 void permute_rows(std::span<const uint8_t> from, std::span<uint8_t> to, int64_t heads, int64_t rows,
