@@ -42,12 +42,12 @@ class Collector : public DispatchObserver {
     for (const auto& [storage, met] : met_)
       for (const models::GgufPlace& place : models::gguf_places(config, met.parameter)) {
         const auto width = static_cast<int64_t>(met.sums.size()), expert = std::max<int64_t>(place.expert, 0);
+        const auto rows = static_cast<double>(met.rows);
         std::vector<float>& to = means[place.tensor];
         to.resize(static_cast<size_t>(width * (place.expert < 0 ? 1 : config.moe.experts)));
         if (met.rows > 0)
-          std::ranges::transform(met.sums, to.begin() + expert * width, [&](double sum) {
-            return static_cast<float>(sum / static_cast<double>(met.rows));
-          });
+          std::ranges::transform(met.sums, to.begin() + expert * width,
+                                 [&](double sum) { return static_cast<float>(sum / rows); });
       }
     models::ImportanceMatrix out;
     for (auto& [tensor, mean] : means) out.add(tensor, std::move(mean), "the text");
