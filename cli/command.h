@@ -29,6 +29,7 @@ void add_train(CLI::App& app, Globals& g);
 void add_eval(CLI::App& app, Globals& g);
 void add_generate(CLI::App& app, Globals& g);
 void add_chat(CLI::App& app, Globals& g);
+void add_embed(CLI::App& app, Globals& g);
 void add_quickstart(CLI::App& app, Globals& g);
 void add_compare(CLI::App& app, Globals& g);
 void add_conform(CLI::App& app, Globals& g);

@@ -52,8 +52,8 @@ int run(int argc, char** argv) {
       "            what this machine can do\n"
       "suiren COMMAND --help explains each command.");
   for (auto* add : {add_quickstart, add_doctor, add_ops, add_tokenizer, add_data, add_train, add_eval,
-                    add_generate, add_chat, add_inspect, add_convert, add_quantize, add_compare, add_conform,
-                    add_bench, add_completion})
+                    add_generate, add_chat, add_embed, add_inspect, add_convert, add_quantize, add_compare,
+                    add_conform, add_bench, add_completion})
     add(app, g);
   try {
     app.parse(argc, argv);

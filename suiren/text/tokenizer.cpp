@@ -152,6 +152,9 @@ std::vector<uint32_t> Tokenizer::encode(std::string_view text, bool parse_specia
   return out;
 }
 
+std::span<const uint32_t> Tokenizer::special_before() const { return data_->before; }
+std::span<const uint32_t> Tokenizer::special_after() const { return data_->after; }
+
 std::string Tokenizer::decode(std::span<const uint32_t> ids, bool skip_special) const {
   std::string out;
   Decoder::State state;

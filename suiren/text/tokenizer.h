@@ -35,6 +35,9 @@ class Tokenizer {
   /// added.
   std::vector<uint32_t> encode(std::string_view text, bool parse_special = true,
                                bool add_special = false) const;
+  /// The ids that `add_special` puts before and after a text's own.
+  std::span<const uint32_t> special_before() const;
+  std::span<const uint32_t> special_after() const;
   /// The text of the ids; byte-level: exactly the bytes of the tokens, one after another. Error{kInvalid} for
   /// an id that has no token.
   std::string decode(std::span<const uint32_t> ids, bool skip_special = false) const;

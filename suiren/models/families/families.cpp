@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "suiren/base/error.h"
+#include "suiren/models/encoder_config.h"
 
 namespace suiren::models {
 
@@ -42,6 +43,9 @@ const Family& family(const std::string& model_type, const std::string& name) {
     if (model_type == f.model_type) return f;
     known += (known.empty() ? "" : ", ") + std::string(f.model_type);
   }
+  SR_CHECK_AS(kUnsupported, !EncoderConfig::is_encoder(model_type),
+              "{}: model_type '{}' is an encoder, which writes no text; suiren embed takes it", name,
+              model_type);
   fail(ErrorCode::kUnsupported, "{}: model_type '{}' is not supported; there are {}", name, model_type,
        known);
 }
