@@ -129,6 +129,9 @@ def make_json():
     seed("model_config", "small", compact({"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
                                            "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
                                            "eos_token_id": [1, 2], "layer_types": ["full_attention"]}))
+    for file in sorted((GOLDEN / "embedding").glob("**/*.json")):
+        if file.name in ("config.json", "modules.json", "sentence_bert_config.json", "tokenizer_config.json"):
+            seed("encoder_config", "-".join(file.relative_to(GOLDEN / "embedding").parts), file.read_text())
     seed("model_settings", "generation", compact({"do_sample": True, "temperature": 0.6, "top_p": 0.9, "top_k": 20, "min_p": 0.05,
                                                   "typical_p": 1.0, "repetition_penalty": 1.05, "eos_token_id": [1, 2]}))
     seed("model_settings", "tokenizer", compact({"bos_token": "<s>", "eos_token": {"content": "</s>"}, "add_bos_token": True, "pad_token": None,
