@@ -82,8 +82,9 @@ void EmbeddingSettings::read_sentence_config(const Json& json, const std::string
               "{}: do_lower_case is true, which is not supported; let the tokenizer's normalizer do it",
               name);
   if (member(json, "max_seq_length", name).is_null()) return;
-  max_tokens = io::json_int(json, "max_seq_length", name);
-  SR_CHECK(max_tokens >= 1, "{}: max_seq_length is {}, expected at least 1", name, max_tokens);
+  const int64_t length = io::json_int(json, "max_seq_length", name);
+  SR_CHECK(length >= 1, "{}: max_seq_length is {}, expected at least 1", name, length);
+  max_tokens = length;
 }
 
 // A number too large to be meant stands for "no limit".

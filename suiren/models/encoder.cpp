@@ -6,8 +6,7 @@
 #include <numeric>
 
 #include "suiren/base/error.h"
-#include "suiren/base/file.h"
-#include "suiren/models/weight_files.h"
+#include "suiren/models/folder_weights.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
 #include "suiren/ops/attention/attention.h"
 #include "suiren/ops/concat/concat.h"
@@ -86,15 +85,10 @@ Encoder::Encoder(const EncoderConfig& c, const nn::Placement& at)
 
 std::unique_ptr<Encoder> Encoder::load(const std::string& folder, const nn::Placement& at) {
   const EncoderConfig config = EncoderConfig::load(folder);
-  const std::vector<std::string> files = weight_files(folder);
-  // Before any memory is taken: an element has at least a byte in the file.
-  size_t bytes = 0;
-  for (const std::string& file : files) bytes += MappedFile(file).bytes().size();
-  SR_CHECK(static_cast<int64_t>(bytes) >= config.parameter_count(),
-           "{} has {} bytes, too few for the {} parameters that config.json states", files[0], bytes,
-           config.parameter_count());
+  const FolderWeights weights = FolderWeights::open(folder);
+  check_size(weights.entries(), config.parameter_count(), folder);
   std::unique_ptr<Encoder> model(new Encoder(config, at));
-  model->load_files(files);
+  model->load_entries(weights.entries(), folder);
   return model;
 }
 

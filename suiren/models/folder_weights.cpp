@@ -19,6 +19,8 @@ using quant::BlockFormat;
 using Bytes = std::span<const uint8_t>;
 
 constexpr std::string_view kScale = "_scale_inv", kBlocks = "_blocks", kScales = "_scales";
+/// The numbers 0, 1, 2 ... of positions, as integers: no layer reads them.
+constexpr std::string_view kPositionIds = "embeddings.position_ids";
 constexpr int64_t kBlock = 32, kBlockBytes = kBlock / 2;  // of mxfp4, without its exponent
 
 std::vector<std::string> shards_of(const std::string& folder) {
@@ -201,13 +203,20 @@ void FolderWeights::collect(const Json& config, const std::string& where) {
       beside(name.substr(0, name.size() - kScale.size()));
     } else if (q.tile_rows && float8) {
       entries_.push_back(scaled(raw, *beside(name + std::string(kScale)), q));
-    } else {
+    } else if (!name.ends_with(kPositionIds) || raw.format) {
       SR_CHECK_AS(kUnsupported, raw.format && !float8, "{}: tensor {} is {}, which no layer holds: {}",
                   files_[0].path(), name, raw.format ? raw.format->name() : raw.dtype.name(),
                   float8 ? "config.json states no quant_method fp8" : "expected a floating type");
       entries_.push_back({name, *raw.format, raw.shape, raw.bytes});
     }
   }
+}
+
+void check_size(std::span<const BlockEntry> entries, int64_t parameters, const std::string& where) {
+  int64_t elements = 0;
+  for (const BlockEntry& e : entries) elements += io::checked_numel(e.shape, e.name);
+  SR_CHECK(elements >= parameters / 4, "{} has {} numbers, too few for the {} parameters of its model", where,
+           elements, parameters);
 }
 
 }  // namespace suiren::models

@@ -41,4 +41,8 @@ class FolderWeights {
   std::vector<io::BlockEntry> entries_;
 };
 
+/// Before memory is taken for a model: Error{kInvalid} when these are less than a quarter of its parameters.
+/// Where only some are missing, Module::load_entries names them.
+void check_size(std::span<const io::BlockEntry> entries, int64_t parameters, const std::string& where);
+
 }  // namespace suiren::models

@@ -109,12 +109,7 @@ std::unique_ptr<Transformer> Transformer::from_entries(const TransformerConfig& 
                                                        std::span<const io::BlockEntry> entries,
                                                        const std::string& where, const nn::Placement& at) {
   config.validate(where);
-  // Before any memory is taken; where only some are missing, load_entries names them.
-  int64_t elements = 0;
-  for (const io::BlockEntry& e : entries) elements += Shape(e.shape).numel();
-  SR_CHECK(elements >= config.parameter_count() / 4,
-           "{} has {} numbers, too few for the {} parameters of its model", where, elements,
-           config.parameter_count());
+  check_size(entries, config.parameter_count(), where);
   std::unique_ptr<Transformer> model(new Transformer(config, NoInit{}, at));
   model->load_entries(entries, where);
   model->cache_dtype_ = default_cache_dtype(*model);

@@ -30,9 +30,11 @@ TEST_F(Cli, EmbedWritesALineForEachText) {
     EXPECT_EQ(lines[i]["index"], i);
     EXPECT_EQ(lines[i]["tokens"], reference["ids"][i].size());
     for (size_t j = 0; j < 32; ++j)
-      ASSERT_NEAR(lines[i]["embedding"][j].get<double>(), reference["vectors"][i][j].get<double>(), 2e-6) << i;
+      ASSERT_NEAR(lines[i]["embedding"][j].get<double>(), reference["vectors"][i][j].get<double>(), 2e-6)
+          << i;
   }
-  EXPECT_EQ(must({"embed", "--model", kModel, "--input", put("t.jsonl", records), "--template", "{title}", "--json"}),
+  EXPECT_EQ(must({"embed", "--model", kModel, "--input", put("t.jsonl", records), "--template", "{title}",
+                  "--json"}),
             out);
 }
 
@@ -41,7 +43,8 @@ TEST_F(Cli, EmbedWritesAMatrixAndSaysWhatIsCut) {
   const std::string input = put("t.txt", "dog\n\n" + std::string(200, 'x') + " fox\n");
   const Outcome r = run({"embed", "--model", model, "--input", input, "--output", at("v.npy"), "--json"});
   ASSERT_EQ(r.code, 0) << r.err;
-  EXPECT_NE(r.err.find("1 of 3 texts is longer than 40 tokens; only their beginning counts"), std::string::npos)
+  EXPECT_NE(r.err.find("1 of 3 texts is longer than 40 tokens; only their beginning counts"),
+            std::string::npos)
       << r.err;
   const json said = json::parse(r.out);
   EXPECT_EQ(said["texts"], 3);

@@ -25,7 +25,8 @@ void parse(Bytes bytes) {
   });
   infer::EmbeddingSettings settings;
   tolerate([&] {
-    if (settings.read_modules(json, "input").find('/') != std::string::npos) broken("a way out of the folder");
+    if (settings.read_modules(json, "input").find('/') != std::string::npos)
+      broken("a way out of the folder");
   });
   tolerate([&] { settings.read_pooling(json, "input"); });
   tolerate([&] { settings.read_tokenizer_config(json, "input"); });
