@@ -12,7 +12,6 @@
 #include "suiren/io/json.h"
 #include "suiren/io/safetensors.h"
 #include "suiren/models/gguf/gguf_model.h"
-#include "suiren/quant/dequantize.h"
 #include "suiren/quant/quantize.h"
 #include "suiren/text/gguf_tokenizer.h"
 #include "suiren/train/progress.h"
@@ -176,17 +175,12 @@ class FolderWriter {
 
   std::span<const uint8_t> in_format(const BlockEntry& e, std::deque<std::vector<uint8_t>>& made) const {
     const BlockFormat format = format_of(e);
-    std::vector<uint8_t> room;
-    std::span<const uint8_t> bytes = e.read(room);
-    if (format == e.format) {
-      if (!room.empty()) bytes = made.emplace_back(std::move(room));
-      return bytes;
-    }
-    std::vector<float> values(static_cast<size_t>(io::checked_numel(e.shape, e.name)));
-    quant::dequantize(e.format, bytes, values);
-    made.emplace_back(static_cast<size_t>(format.bytes(std::ssize(values))));
-    quant::quantize(format, values, {}, made.back());
-    return made.back();
+    std::vector<uint8_t>& room = made.emplace_back();
+    if (format == e.format) return e.read(room);
+    const std::vector<float> values = e.values();
+    room.resize(static_cast<size_t>(format.bytes(std::ssize(values))));
+    quant::quantize(format, values, {}, room);
+    return room;
   }
 
   models::GgufModel model_;

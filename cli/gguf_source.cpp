@@ -1,6 +1,5 @@
 #include "cli/gguf_source.h"
 
-#include <deque>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -8,11 +7,9 @@
 #include "suiren/base/file.h"
 #include "suiren/infer/model_settings.h"
 #include "suiren/io/gguf.h"
-#include "suiren/io/safetensors.h"
 #include "suiren/models/folder_weights.h"
 #include "suiren/models/gguf/export.h"
 #include "suiren/models/gguf/gguf_model.h"
-#include "suiren/quant/dequantize.h"
 #include "suiren/text/gguf_tokenizer.h"
 #include "suiren/train/progress.h"
 
@@ -57,7 +54,6 @@ GgufSource GgufSource::from_folder(const std::string& folder, std::optional<quan
   out.tensors = files->made.tensors();
   out.bytes = [files](size_t i) { return files->made.bytes(i); };
   out.values = [files](size_t i) { return files->made.values(i); };
-  out.owner = files;
   return out;
 }
 
@@ -73,13 +69,7 @@ GgufSource GgufSource::from_gguf(const std::string& path) {
     const auto& bytes = model->file().entries()[i].bytes;
     return std::vector<uint8_t>(bytes.begin(), bytes.end());
   };
-  out.values = [model](size_t i) {
-    const io::BlockEntry& e = model->file().entries()[i];
-    std::vector<float> values(static_cast<size_t>(io::checked_numel(e.shape, e.name)));
-    quant::dequantize(e.format, e.bytes, values);
-    return values;
-  };
-  out.owner = model;
+  out.values = [model](size_t i) { return model->file().entries()[i].values(); };
   return out;
 }
 

@@ -2,7 +2,6 @@
 // What a GGUF file can be made of: a model folder, or another GGUF file. For one thread at a time.
 
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +18,6 @@ struct GgufSource {
   std::function<std::vector<uint8_t>(size_t)> bytes;  ///< of a tensor, in its format
   std::function<std::vector<float>(size_t)> values;   ///< of a tensor, row-major
   bool has_fields = true;                             ///< tokenizer.ggml.* say what tokenizer.json says
-  std::shared_ptr<void> owner;                        ///< of the files
 
   /// A folder with config.json and safetensors: matrices in their format, or in `format`. All files that a
   /// folder's use depends on are kept: tokenizer, template, settings.

@@ -41,16 +41,17 @@ struct LineInput::Editor {
     el_end(line);
     history_end(history);
   }
+  static Editor& of(EditLine* line) {
+    Editor* self = nullptr;
+    el_get(line, EL_CLIENTDATA, &self);
+    return *self;
+  }
   static char* prompt(EditLine* line) {
     static char first[] = "> ", next[] = ". ";
-    Editor* self = nullptr;
-    el_get(line, EL_CLIENTDATA, &self);
-    return self->more ? next : first;
+    return of(line).more ? next : first;
   }
   static unsigned char break_off(EditLine* line, int) {
-    Editor* self = nullptr;
-    el_get(line, EL_CLIENTDATA, &self);
-    self->broken_off = true;
+    of(line).broken_off = true;
     return CC_EOF;
   }
   History* history;

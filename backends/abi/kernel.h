@@ -87,6 +87,7 @@ struct Kernel {
   Reason (*accepts)(const Call&) = nullptr;          ///< null: takes every call
   uint64_t (*scratch_bytes)(const Call&) = nullptr;  ///< null: none
   void (*launch)(const Call&, void* scratch) = nullptr;
+  bool takes_blocks = false;  ///< inputs in block formats; other kernels never see one
 };
 
 }  // namespace suiren::abi

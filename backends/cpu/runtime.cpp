@@ -24,7 +24,6 @@ struct sr_device_s {};
 struct sr_stream_s {};
 
 namespace suiren::cpu {
-KernelList kernels_blocks();
 namespace {
 
 constexpr uint64_t kAlignment = 64, kHugePage = 2 << 20;
@@ -130,12 +129,6 @@ bool is_block(uint16_t dtype) {
   return dtype >= SR_BLOCK_FIRST && dtype < SR_BLOCK_FIRST + DType::kBlockCount;
 }
 
-// Those of kernels/blocks.cpp: no other kernel may see a block format.
-bool takes_blocks(const Kernel& k) {
-  const KernelList list = kernels_blocks();
-  return std::any_of(list.begin(), list.end(), [&](const Kernel& one) { return &one == &k; });
-}
-
 sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
   const Call call(*op, pointer);
   out->level = SR_SUPPORT_NO;
@@ -155,7 +148,7 @@ sr_status op_query(sr_device, const sr_op* op, sr_support* out) {
       wide.emplace(call);
     }
     const Kernel& k = *plan.kernel;
-    if (in_blocks && !takes_blocks(k)) continue;
+    if (in_blocks && !k.takes_blocks) continue;
     const Call& asked = plan.widened ? wide->call() : call;
     Reason why = k.accepts ? k.accepts(asked) : nullptr;
     if (!why && plan.widened) why = wide->declines();

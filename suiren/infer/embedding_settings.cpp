@@ -26,7 +26,7 @@ Json member(const Json& json, const char* key, const std::string& name) {
   return json.value(key, Json());
 }
 
-void read_file(const std::string& path, EmbeddingSettings& settings,
+void read_if_there(const std::string& path, EmbeddingSettings& settings,
                void (EmbeddingSettings::*read)(const Json&, const std::string&)) {
   if (std::filesystem::exists(path)) (settings.*read)(io::read_json(path), path);
 }
@@ -105,8 +105,8 @@ EmbeddingSettings EmbeddingSettings::load(const std::string& folder) {
         folder + "/" + s.read_modules(io::read_json(modules), modules) + "/config.json";
     s.read_pooling(io::read_json(pooling), pooling);
   }
-  read_file(folder + "/sentence_bert_config.json", s, &EmbeddingSettings::read_sentence_config);
-  read_file(folder + "/tokenizer_config.json", s, &EmbeddingSettings::read_tokenizer_config);
+  read_if_there(folder + "/sentence_bert_config.json", s, &EmbeddingSettings::read_sentence_config);
+  read_if_there(folder + "/tokenizer_config.json", s, &EmbeddingSettings::read_tokenizer_config);
   if (std::filesystem::exists(prompts)) {
     const Json prompt = member(io::read_json(prompts), "default_prompt_name", prompts);
     SR_CHECK_AS(kUnsupported, prompt.is_null(),

@@ -9,6 +9,7 @@
 
 #include "suiren/io/reader.h"
 #include "suiren/quant/block_format.h"
+#include "suiren/quant/dequantize.h"
 
 namespace suiren::io {
 
@@ -23,6 +24,13 @@ struct BlockEntry {
 
   /// The bytes; those that are formed lie in `room`.
   std::span<const uint8_t> read(std::vector<uint8_t>& room) const { return form ? room = form() : bytes; }
+  /// The numbers, row-major. Error{kInvalid} where the size of `shape` is out of range.
+  std::vector<float> values() const {
+    std::vector<uint8_t> room;
+    std::vector<float> out(static_cast<size_t>(checked_numel(shape, name)));
+    quant::dequantize(format, read(room), out);
+    return out;
+  }
 };
 
 /// Bytes that a tensor of this shape takes. Error{kInvalid}, opened by `where`, when rows are no whole blocks

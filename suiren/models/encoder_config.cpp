@@ -42,9 +42,6 @@ void find_harmless(Fields& f) {
 }
 
 void check_sizes(const EncoderConfig& c, const std::string& name) {
-  constexpr int64_t kMostLayers = 1 << 16;
-  SR_CHECK(c.num_hidden_layers <= kMostLayers, "{}: num_hidden_layers is {}, expected at most {}", name,
-           c.num_hidden_layers, kMostLayers);
   SR_CHECK(c.hidden_size % c.num_attention_heads == 0,
            "{}: hidden_size {} is not a multiple of num_attention_heads {}", name, c.hidden_size,
            c.num_attention_heads);
@@ -83,7 +80,7 @@ EncoderConfig EncoderConfig::from_json(const Json& json, const std::string& name
   f.size("vocab_size", c.vocab_size);
   f.size("hidden_size", c.hidden_size);
   f.size("intermediate_size", c.intermediate_size);
-  f.size("num_hidden_layers", c.num_hidden_layers);
+  layers_field(f, c.num_hidden_layers);
   f.size("num_attention_heads", c.num_attention_heads);
   f.size("max_position_embeddings", c.max_position_embeddings);
   f.size("type_vocab_size", c.type_vocab_size);

@@ -5,7 +5,6 @@
 
 #include "suiren/models/gguf/export.h"
 #include "suiren/models/gguf/gguf_model.h"
-#include "suiren/quant/dequantize.h"
 #include "tests/models/support.h"
 
 namespace suiren::models {
@@ -14,13 +13,6 @@ namespace {
 using io::BlockEntry;
 using Json = nlohmann::json;
 
-std::vector<float> values(const BlockEntry& e) {
-  std::vector<uint8_t> room;
-  std::vector<float> out(static_cast<size_t>(io::checked_numel(e.shape, e.name)));
-  quant::dequantize(e.format, e.read(room), out);
-  return out;
-}
-
 void expect_what_peers_read(const std::string& name, size_t in_blocks) {
   const std::string folder = "tests/golden/folder_weights/" + name;
   const auto weights = FolderWeights::open(folder);
@@ -28,7 +20,7 @@ void expect_what_peers_read(const std::string& name, size_t in_blocks) {
   ASSERT_EQ(weights.entries().size(), expected.entries().size());
   for (const BlockEntry& e : weights.entries()) {
     const io::TensorEntry& want = expected.entry(e.name);
-    const std::vector<float> got = values(e);
+    const std::vector<float> got = e.values();
     EXPECT_EQ(e.shape, want.shape);
     ASSERT_EQ(got.size() * sizeof(float), want.bytes.size()) << e.name;
     std::vector<float> wanted(got.size());

@@ -111,9 +111,9 @@ AttentionTask<T> task_of(const AttentionShape& s, const Views<T, K>& x, const At
 
 // The arrays of a query, in the memory of the calling thread.
 QueryTask query_of(const AttentionShape& s, const AttentionTask<float>& of) {
-  constexpr int64_t kMostLanes = 16;
+  constexpr int64_t kMostLanes = 16, kLine = 16;
   static thread_local Scratch<float> memory;
-  const int64_t sizes[] = {s.heads * kAttentionMaxDim,
+  int64_t sizes[] = {s.heads * kAttentionMaxDim,
                            s.heads * s.head_dim,
                            s.heads * kMostLanes,
                            s.heads * (kSpan + 1),
@@ -122,11 +122,10 @@ QueryTask query_of(const AttentionShape& s, const AttentionTask<float>& of) {
                            kSpan * s.heads * s.head_dim};
   QueryTask t{of, s.heads, s.kv_heads};
   float** const arrays[] = {&t.q, &t.out, &t.sums, &t.tops, &t.scores, &t.block_sums, &t.block_out};
-  constexpr int64_t kLine = 16;
   int64_t total = 0;
-  for (int64_t size : sizes) total += (size + kLine - 1) / kLine * kLine;
+  for (int64_t& size : sizes) total += size = (size + kLine - 1) / kLine * kLine;
   float* at = memory.get(total);
-  for (size_t i = 0; i < std::size(sizes); ++i) *arrays[i] = at, at += (sizes[i] + kLine - 1) / kLine * kLine;
+  for (size_t i = 0; i < std::size(sizes); ++i) *arrays[i] = at, at += sizes[i];
   return t;
 }
 

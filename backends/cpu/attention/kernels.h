@@ -58,8 +58,8 @@ constexpr int64_t kSpan = 64;  ///< blocks of keys that the steps of one query t
 
 /// One query of every head, in f32, against `blocks` <= kSpan blocks of keys: steps whose parts any thread
 /// may take. Blocks score and weigh by themselves, with the maximum that all blocks before them leave; what
-/// they give is added in their order. So the bits are those of AttentionKernels::forward. Rows of the arrays
-/// are the query's heads; `blocks_at` of the arrays is kSpan for any number of blocks.
+/// they give is added in their order. So the bits are those of AttentionKernels::forward. Heads are the
+/// query's; the arrays have room for kSpan blocks.
 struct QueryTask {
   AttentionTask<float> of;  ///< q, k, v, out, mask, sinks and lse_out from head 0 on; without scratch
   int64_t heads, kv_heads;

@@ -66,9 +66,9 @@ Reason accepts_embedding(const Call& c) {
 }
 
 constexpr Kernel kKernels[] = {
-    {"quantized_linear", "blocks", 10, row_major_inputs, nullptr, product},
-    {"dequantize_blocks", "blocks", 10, row_major_inputs, nullptr, dequantize},
-    {"embedding", "rows of blocks", 20, accepts_embedding, nullptr, embedding},
+    {"quantized_linear", "blocks", 10, row_major_inputs, nullptr, product, true},
+    {"dequantize_blocks", "blocks", 10, row_major_inputs, nullptr, dequantize, true},
+    {"embedding", "rows of blocks", 20, accepts_embedding, nullptr, embedding, true},
 };
 
 }  // namespace

@@ -20,10 +20,7 @@ void common_fields(Fields& f, TransformerConfig& c) {
   f.size("vocab_size", c.vocab_size);
   f.size("hidden_size", c.hidden_size);
   f.size("intermediate_size", c.intermediate_size);
-  f.size("num_hidden_layers", c.num_hidden_layers);
-  constexpr int64_t kMostLayers = 1 << 16;
-  SR_CHECK(c.num_hidden_layers <= kMostLayers, "{}: num_hidden_layers is {}, expected at most {}", f.name(),
-           c.num_hidden_layers, kMostLayers);
+  layers_field(f, c.num_hidden_layers);
   f.size("num_attention_heads", c.num_attention_heads);
   if (f.reading() && f.has("num_key_value_heads") && !f.find("num_key_value_heads"))
     c.num_key_value_heads = 0;

@@ -220,6 +220,12 @@ void rope_object(Fields& f, RopeConfig& r, bool alpha) {
   if (type != "longrope") r.short_factor.clear(), r.long_factor.clear();
 }
 
+void layers_field(Fields& f, int64_t& layers) {
+  f.size("num_hidden_layers", layers);
+  SR_CHECK(layers <= kMostLayers, "{}: num_hidden_layers is {}, expected at most {}", f.name(), layers,
+           kMostLayers);
+}
+
 void rope_fields(Fields& f, RopeConfig& r, bool alpha) {
   f.number("rope_theta", r.theta);
   if (f.reading() || r.partial_rotary_factor != 1) f.number("partial_rotary_factor", r.partial_rotary_factor);

@@ -85,6 +85,10 @@ class Fields {
   std::set<std::string> known_;
 };
 
+/// Layers that a model may have: those of a file's claim are named before any weight is seen.
+constexpr int64_t kMostLayers = 1 << 16;
+void layers_field(Fields& f, int64_t& layers);
+
 /// Fields that change nothing that is computed here, with the reason.
 struct HarmlessField {
   const char* key;

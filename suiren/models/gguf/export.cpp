@@ -207,9 +207,7 @@ void GgufExport::write_metadata(io::GgufMetadata& metadata) const {
       if (!format_ && part->format != tensors_[i].format)
         widened[std::string(part->format.name())].push_back(part->name);
     if (!source.offset) continue;
-    std::vector<float> exact(static_cast<size_t>(count(tensors_[i].shape)));
-    std::vector<uint8_t> room;
-    quant::dequantize(source.parts[0]->format, source.parts[0]->read(room), exact);
+    const std::vector<float> exact = source.parts[0]->values();
     if (std::ranges::any_of(exact, [](float w) { return (w + 1) - 1 != w; }))
       metadata.set("suiren.norms." + tensors_[i].name, exact);
   }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "suiren/base/error.h"
+#include "suiren/models/families/fields.h"
 #include "suiren/models/gguf/architectures.h"
 #include "suiren/models/gguf/gguf_rope.h"
 #include "suiren/models/gguf/keys.h"
@@ -262,7 +263,6 @@ Json gguf_config_json(const io::Gguf& file) {
     return io::parse_json(file.string("suiren.config"), file.path() + ": suiren.config");
   const GgufKeys keys(file);
   const std::string type = family_of(keys, file);
-  constexpr int64_t kMostLayers = 1 << 16;  // as in config.json
   const int64_t layers = keys.size("block_count");
   SR_CHECK(layers > 0 && layers <= kMostLayers, "{}: block_count is {}, expected 1 to {}", file.path(),
            layers, kMostLayers);

@@ -9,7 +9,6 @@
 #include "suiren/io/gguf_writer.h"
 #include "suiren/models/families/families.h"
 #include "suiren/models/gguf/architectures.h"
-#include "suiren/quant/dequantize.h"
 
 namespace suiren::models {
 namespace {
@@ -18,9 +17,7 @@ constexpr std::string_view kSums = ".in_sum2", kCounts = ".counts", kMagic = "GG
 
 std::vector<float> floats(const io::BlockEntry& e, const std::string& where) {
   SR_CHECK(e.format == quant::BlockFormat::kF32, "{}: {} is {}, expected f32", where, e.name, e.format);
-  std::vector<float> out(e.bytes.size() / sizeof(float));
-  std::memcpy(out.data(), e.bytes.data(), out.size() * sizeof(float));
-  return out;
+  return e.values();
 }
 
 /// NAME.in_sum2 [matrices, columns], sums of squares, and NAME.counts [matrices, 1], over how many rows.
