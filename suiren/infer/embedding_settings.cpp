@@ -27,7 +27,7 @@ Json member(const Json& json, const char* key, const std::string& name) {
 }
 
 void read_if_there(const std::string& path, EmbeddingSettings& settings,
-               void (EmbeddingSettings::*read)(const Json&, const std::string&)) {
+                   void (EmbeddingSettings::*read)(const Json&, const std::string&)) {
   if (std::filesystem::exists(path)) (settings.*read)(io::read_json(path), path);
 }
 

@@ -114,12 +114,12 @@ QueryTask query_of(const AttentionShape& s, const AttentionTask<float>& of) {
   constexpr int64_t kMostLanes = 16, kLine = 16;
   static thread_local Scratch<float> memory;
   int64_t sizes[] = {s.heads * kAttentionMaxDim,
-                           s.heads * s.head_dim,
-                           s.heads * kMostLanes,
-                           s.heads * (kSpan + 1),
-                           kSpan * s.heads * kAttentionBlock,
-                           kSpan * s.heads * kMostLanes,
-                           kSpan * s.heads * s.head_dim};
+                     s.heads * s.head_dim,
+                     s.heads * kMostLanes,
+                     s.heads * (kSpan + 1),
+                     kSpan * s.heads * kAttentionBlock,
+                     kSpan * s.heads * kMostLanes,
+                     kSpan * s.heads * s.head_dim};
   QueryTask t{of, s.heads, s.kv_heads};
   float** const arrays[] = {&t.q, &t.out, &t.sums, &t.tops, &t.scores, &t.block_sums, &t.block_out};
   int64_t total = 0;
