@@ -155,7 +155,7 @@ def op_suite_with(build, work, compiler, rooms):
     suite = [os.path.join(folder, f) for folder, _, files in os.walk(f"{build}/tests/CMakeFiles/test_ops.dir") for f in files if f.endswith(".o")]
     libraries = [f"{build}/libsuiren_{x}.a" for x in ("conform", "infer", "text", "models", "nn", "optim", "io", "ops", "core", "cpu", "quant", "base")]
     libraries = [f for f in libraries if os.path.exists(f)]
-    others = "-lgtest -lgtest_main -lfmt -lpcre2-8 -lzstd -lz -lcrypto -lutf8proc -pthread -ldl".split()
+    others = "-lgtest -lgtest_main -lfmt -lpcre2-8 -lzstd -lz -lcrypto -pthread -ldl".split()
     must([*compiler.split(), "-o", f"{work}/test_ops", *objects, *suite, "-Wl,--start-group", *libraries, "-Wl,--end-group", *others])
 
 
