@@ -2,8 +2,9 @@
 // Where the numbers of a block stand: the layouts of the block formats of GGUF, each stated once. Decoding
 // (dequantize.h) and the products of every chip that computes here read blocks through these.
 //
-// Element e of a block, of group g = e / kGroup, is  scale[g] (code[e] - kZero) + offset[g];  formats without
-// kOffsets have no offset. Scales are products of an f16 and a small integer, exact in f32.
+// Element e of a block, of group g = e / kGroup, is  scale[g] (code[e] - kZero) + offset[g];  codes are below
+// kCodes, and formats without kOffsets have no offset. Scales are products of an f16 and a small integer,
+// exact in f32.
 //
 // The steps over bytes are those of an `Isa`, so that each CPU takes them with its own instructions;
 // ScalarIsa says what they mean.
@@ -126,7 +127,7 @@ struct BlockLayout;
 /// d 2, q 32 signed: d q.
 template <>
 struct BlockLayout<DType::kQ8_0> {
-  static constexpr int kGroup = 32, kZero = 128;
+  static constexpr int kGroup = 32, kZero = 128, kCodes = 256;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t) {
@@ -138,7 +139,7 @@ struct BlockLayout<DType::kQ8_0> {
 /// d 2, q 16, four bits each: bits 4 n .. of byte j are element 16 n + j: d (q - 8).
 template <>
 struct BlockLayout<DType::kQ4_0> {
-  static constexpr int kGroup = 32, kZero = 8;
+  static constexpr int kGroup = 32, kZero = 8, kCodes = 16;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t) {
@@ -150,7 +151,7 @@ struct BlockLayout<DType::kQ4_0> {
 /// d 2, m 2, q 16: d q + m.
 template <>
 struct BlockLayout<DType::kQ4_1> {
-  static constexpr int kGroup = 32, kZero = 0;
+  static constexpr int kGroup = 32, kZero = 0, kCodes = 16;
   static constexpr bool kOffsets = true;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets, int64_t) {
@@ -162,7 +163,7 @@ struct BlockLayout<DType::kQ4_1> {
 /// d 2, h 4: the fifth bits, q 16: d (q - 16).
 template <>
 struct BlockLayout<DType::kQ5_0> {
-  static constexpr int kGroup = 32, kZero = 16;
+  static constexpr int kGroup = 32, kZero = 16, kCodes = 32;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t) {
@@ -175,7 +176,7 @@ struct BlockLayout<DType::kQ5_0> {
 /// d 2, m 2, h 4: the fifth bits, q 16: d q + m.
 template <>
 struct BlockLayout<DType::kQ5_1> {
-  static constexpr int kGroup = 32, kZero = 0;
+  static constexpr int kGroup = 32, kZero = 0, kCodes = 32;
   static constexpr bool kOffsets = true;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets, int64_t) {
@@ -189,7 +190,7 @@ struct BlockLayout<DType::kQ5_1> {
 /// are element 128 h + 32 s + l; d 2; m 2: d scale q - m min.
 template <>
 struct BlockLayout<DType::kQ2_K> {
-  static constexpr int kGroup = 16, kZero = 0;
+  static constexpr int kGroup = 16, kZero = 0, kCodes = 4;
   static constexpr bool kOffsets = true;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets,
@@ -208,7 +209,7 @@ struct BlockLayout<DType::kQ2_K> {
 /// 4).
 template <>
 struct BlockLayout<DType::kQ3_K> {
-  static constexpr int kGroup = 16, kZero = 4;
+  static constexpr int kGroup = 16, kZero = 4, kCodes = 8;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t step) {
@@ -224,7 +225,7 @@ struct BlockLayout<DType::kQ3_K> {
 /// 64 c + 32 n + l: d scale q - m min.
 template <>
 struct BlockLayout<DType::kQ4_K> {
-  static constexpr int kGroup = 32, kZero = 0;
+  static constexpr int kGroup = 32, kZero = 0, kCodes = 16;
   static constexpr bool kOffsets = true;
   template <class Isa>
   static SUIREN_UNPACK void scales_of(const uint8_t* b, float* scales, float* offsets, int64_t step) {
@@ -246,7 +247,7 @@ struct BlockLayout<DType::kQ4_K> {
 /// As q4_k, with h 32 before q: the fifth bits, bit e / 32 of byte e % 32.
 template <>
 struct BlockLayout<DType::kQ5_K> {
-  static constexpr int kGroup = 32, kZero = 0;
+  static constexpr int kGroup = 32, kZero = 0, kCodes = 32;
   static constexpr bool kOffsets = true;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float* offsets,
@@ -261,7 +262,7 @@ struct BlockLayout<DType::kQ5_K> {
 /// 16, signed, of 16 elements each; d 2: d scale (q - 32).
 template <>
 struct BlockLayout<DType::kQ6_K> {
-  static constexpr int kGroup = 16, kZero = 32;
+  static constexpr int kGroup = 16, kZero = 32, kCodes = 64;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t step) {
@@ -277,7 +278,7 @@ struct BlockLayout<DType::kQ6_K> {
 /// d 2, q 16: d value(q).
 template <>
 struct BlockLayout<DType::kIQ4_NL> {
-  static constexpr int kGroup = 32, kZero = 128;
+  static constexpr int kGroup = 32, kZero = 128, kCodes = 256;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t) {
@@ -291,7 +292,7 @@ struct BlockLayout<DType::kIQ4_NL> {
 /// d (scale - 32) value(q).
 template <>
 struct BlockLayout<DType::kIQ4_XS> {
-  static constexpr int kGroup = 32, kZero = 128;
+  static constexpr int kGroup = 32, kZero = 128, kCodes = 256;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t step) {
@@ -310,7 +311,7 @@ struct BlockLayout<DType::kIQ4_XS> {
 /// d (scale + 1/2) / 4 point.
 template <>
 struct BlockLayout<DType::kIQ2_XXS> {
-  static constexpr int kGroup = 32, kZero = 128;
+  static constexpr int kGroup = 32, kZero = 128, kCodes = 256;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t step) {
@@ -331,7 +332,7 @@ struct BlockLayout<DType::kIQ2_XXS> {
 /// d (scale + 1/2) / 4 point.
 template <>
 struct BlockLayout<DType::kIQ2_XS> {
-  static constexpr int kGroup = 16, kZero = 128;
+  static constexpr int kGroup = 16, kZero = 128, kCodes = 256;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t step) {
@@ -351,7 +352,7 @@ struct BlockLayout<DType::kIQ2_XS> {
 /// d (scale + 1/2) / 2 point.
 template <>
 struct BlockLayout<DType::kIQ3_XXS> {
-  static constexpr int kGroup = 32, kZero = 128;
+  static constexpr int kGroup = 32, kZero = 128, kCodes = 256;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t step) {
@@ -374,7 +375,7 @@ struct BlockLayout<DType::kIQ3_XXS> {
 /// e 1, q 16: 2^(e - 128) value(q).
 template <>
 struct BlockLayout<DType::kMXFP4> {
-  static constexpr int kGroup = 32, kZero = 128;
+  static constexpr int kGroup = 32, kZero = 128, kCodes = 256;
   static constexpr bool kOffsets = false;
   template <class Isa>
   static SUIREN_UNPACK void unpack(const uint8_t* b, uint8_t* codes, float* scales, float*, int64_t) {

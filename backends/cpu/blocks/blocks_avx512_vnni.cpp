@@ -15,7 +15,7 @@
 #include <hwy/base.h>
 #include <immintrin.h>
 
-HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c")
+HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c,bmi2")
 
 namespace suiren::cpu::avx512_vnni {
 namespace {
@@ -181,39 +181,11 @@ SUIREN_INLINE void add_up(Sums* v, Sums* quarter) {
   quarter[3] = Sums(_mm512_shuffle_i32x4(c, d, 0xdd));
 }
 
-// One row of x against unpacked rows as they stand: nothing is turned.
-template <class Layout>
-void one_row(const Chunk& c, const TileScratch& w, int64_t stride, const RoundedRows& x, const BlockTile& t) {
-  constexpr int kGroup = Layout::kGroup, kGroups = 64 / kGroup;
-  const int8_t* codes = x.codes + c.first_code;
-  const float* d = x.scales + c.first_code / kRound;
-  const __mmask16 some = columns(t.count);
-  __m512 total = _mm512_maskz_loadu_ps(c.onto ? some : __mmask16{0}, t.y);
-  for (int64_t first = 0; first < c.groups; first += kGroups) {
-    const Sums of_x = load_sums(codes + first * kGroup);
-    Sums v[16], sums[4];
-#pragma GCC unroll 16
-    for (int n = 0; n < 16; ++n) v[n] = dot(Sums{}, load_sums(w.codes + n * stride + first * kGroup), of_x);
-    add_up(v, sums);
-    if constexpr (kGroup == 32) sums[0] = plus(sums[0], sums[1]), sums[1] = plus(sums[2], sums[3]);
-#pragma GCC unroll 4
-    for (int i = 0; i < kGroups; ++i) {
-      const int64_t g = first + i;
-      if (g == c.groups) break;
-      const Sums exact = plus(sums[i], set(x.starts[c.first_group + g]));
-      const __m512 part =
-          _mm512_mul_ps(_mm512_cvtepi32_ps(__m512i(exact)), _mm512_set1_ps(d[g * kGroup / kRound]));
-      total = _mm512_fmadd_ps(_mm512_loadu_ps(w.scales + g * kBlockTile), part, total);
-      if constexpr (Layout::kOffsets)
-        total = _mm512_fmadd_ps(_mm512_loadu_ps(w.offsets + g * kBlockTile),
-                                _mm512_set1_ps(x.sums[c.first_group + g]), total);
-    }
-  }
-  _mm512_mask_storeu_ps(t.y, some, total);
-}
+#include "backends/cpu/blocks/one_row_avx512.inc"
 
 template <DType::Id kId>
 void tile(const BlockTile& t, const RoundedRows& x, char* scratch) {
+  if (x.rows == 1 && t.count == kBlockTile) return one_row<kId>(t, x);
   using Layout = quant::BlockLayout<kId>;
   static constexpr auto kPanels = panel_functions<Layout>(std::make_index_sequence<kMostRows>{});
   const TileScratch w(scratch);
@@ -221,10 +193,6 @@ void tile(const BlockTile& t, const RoundedRows& x, char* scratch) {
     const int64_t length = std::min(kBlockChunk, x.depth - begin), stride = padded(length);
     const Chunk chunk{begin / Layout::kGroup, length / Layout::kGroup, begin, begin > 0};
     unpack_rows<kId>(t, begin, length, begin + length < x.depth, stride, w.codes, w.scales, w.offsets);
-    if (x.rows == 1) {
-      one_row<Layout>(chunk, w, stride, x, t);
-      continue;
-    }
     turn(w.codes, stride, w.panel);
     for (int64_t m = 0; m < x.rows; m += kMostRows) {
       const auto rows = static_cast<size_t>(std::min<int64_t>(kMostRows, x.rows - m));
