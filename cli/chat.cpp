@@ -141,6 +141,7 @@ void run(Args& a, const Globals& g) {
   options.generate.ignore_eos = a.ignore_eos;
   options.generate.speculate = a.speculate;
   options.generate.sampling = a.sampling.over(model.settings.sampling);
+  options.generate.go_on = [] { return !stop_asked; };
   infer::Conversation conversation(model, std::move(options));
   conversation.set_system(a.system);
   LineInput input;

@@ -52,7 +52,7 @@ void Generator::forget(int64_t length) {
   cached_.resize(static_cast<size_t>(length));
 }
 
-// The state after the prompt's last id, [1, 1, hidden].
+// The state after the prompt's last id, [1, 1, hidden]; undefined when go_on stopped it.
 Tensor Generator::prefill(std::span<const int64_t> prompt, const GenerateOptions& options,
                           Generation& result) {
   size_t same = 0;  // at least the last is computed: its state is wanted
@@ -61,14 +61,15 @@ Tensor Generator::prefill(std::span<const int64_t> prompt, const GenerateOptions
   forget(static_cast<int64_t>(same));
   Tensor states;
   for (size_t begin = same; begin < prompt.size(); begin += kChunk) {
+    if (options.go_on && !options.go_on()) return {};
     const std::span<const int64_t> chunk = prompt.subspan(begin, std::min(kChunk, prompt.size() - begin));
     states = states_after(chunk);
+    result.computed += static_cast<int64_t>(chunk.size());
     const auto targets = prompt.subspan(begin + 1, std::min(chunk.size(), prompt.size() - begin - 1));
     if (options.prompt_logprobs && !targets.empty())
       append_logprobs(model_, slice(states, 1, 0, static_cast<int64_t>(targets.size())), targets,
                       result.prompt_logprobs);
   }
-  result.computed = static_cast<int64_t>(prompt.size() - same);
   return slice(states, 1, -1, states.dim(1));
 }
 
@@ -130,7 +131,10 @@ Generation Generator::run(std::span<const int64_t> prompt, const GenerateOptions
   cached_.resize(static_cast<size_t>(cache_.length()));  // a pass that threw left the cache as it was
   const Tensor state = prefill(prompt, options, result);
   result.prefill_seconds = seconds_since(start);
-  if (count > 0) decode(state, prompt, options, count, on_token, result);
+  if (!state.defined())
+    result.finish_reason = "stop";
+  else if (count > 0)
+    decode(state, prompt, options, count, on_token, result);
   result.decode_seconds = seconds_since(start) - result.prefill_seconds;
   return result;
 }

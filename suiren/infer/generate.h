@@ -19,12 +19,14 @@ struct GenerateOptions {
   std::vector<int64_t> eos_token_ids;  ///< ends here; the end token itself is not in the result
   bool logprobs = false;               ///< of the new ids; each costs a product with the head once more
   bool prompt_logprobs = false;        ///< of the prompt's; all of it is computed then, cached or not
+  std::function<bool()> go_on;         ///< asked before each 512 positions of the prompt; false stops
   int64_t speculate = 0;  ///< new ids to guess ahead at most (draft.h); the result is the same, to the bit
 };
 
 struct Generation {
   std::vector<int64_t> ids;   ///< the new ones
-  std::string finish_reason;  ///< "stop" (end token, or on_token said so) or "length" (max_tokens or context)
+  std::string finish_reason;  ///< "stop" (end token, or on_token or go_on said so) or "length" (max_tokens or
+                              ///< context)
   /// Natural logarithms of the model's own probabilities (step 1 of sampler.h has not been taken), with the
   /// bits of Transformer::losses_after: of `ids`, and of the prompt from its second id on.
   std::vector<float> logprobs, prompt_logprobs;

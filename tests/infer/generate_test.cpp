@@ -183,6 +183,26 @@ TEST(Generator, ALongPromptGoesInChunks) {
   EXPECT_EQ(generator.run(prompt, o).ids, std::vector<int64_t>(g.ids.end() - 2, g.ids.end()));
 }
 
+TEST(Generator, ALongPromptCanBeStopped) {
+  models::TransformerConfig c = small_config();
+  c.max_position_embeddings = 1400;
+  const Transformer model(c, 1);
+  Generator generator(model);
+  GenerateOptions o;
+  o.max_tokens = 4, o.ignore_eos = true;
+  int chunks = 0;
+  o.go_on = [&] { return chunks++ < 2; };
+  const auto prompt = some_ids(1300, 97);
+  const Generation stopped = generator.run(prompt, o);
+  EXPECT_EQ(stopped.finish_reason, "stop");
+  EXPECT_TRUE(stopped.ids.empty());
+  EXPECT_EQ(stopped.computed, 1024);
+  o.go_on = {};
+  const Generation whole = generator.run(prompt, o);
+  EXPECT_EQ(whole.computed, 276);  // what was computed before is kept
+  EXPECT_EQ(whole.ids, generate(model, prompt, o).ids);
+}
+
 // The pieces of llama2.c's tokenizer file: int32 longest, then (float score, int32 length, bytes) each.
 std::vector<std::string> pieces(const std::string& path) {
   const std::string bytes = read_file(path);
