@@ -202,6 +202,9 @@ TEST(GgufExport, WidenedTensorsAreNamedAndWrongOnesRefused) {
       std::ranges::find(metadata.items(), "suiren.stored_as.bf16", &io::GgufMetadata::Item::key);
   ASSERT_NE(named, metadata.items().end());
   EXPECT_TRUE(contains(named->encoded, "model.norm.weight"));
+  const auto type = std::ranges::find(metadata.items(), "general.file_type", &io::GgufMetadata::Item::key);
+  ASSERT_NE(type, metadata.items().end());
+  EXPECT_EQ(type->encoded, std::string("\x20\0\0\0", 4));  // 32: mostly bf16
   weights[0].name = "model.embed.weight";
   EXPECT_TRUE(
       contains(message([&] { GgufExport(c, weights); }), "the tensor 'model.embed.weight' has no place"));

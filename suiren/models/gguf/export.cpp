@@ -197,8 +197,30 @@ std::vector<uint8_t> GgufExport::bytes(size_t tensor) const {
   return out;
 }
 
+namespace {
+
+// general.file_type: the format in which most numbers stand, as llama.cpp counts formats of files.
+std::optional<uint32_t> file_type(const std::vector<BlockEntry>& tensors) {
+  constexpr std::pair<quant::BlockFormat::Id, uint32_t> kTypes[] = {{quant::BlockFormat::kF32, 0},
+                                                                    {quant::BlockFormat::kF16, 1},
+                                                                    {quant::BlockFormat::kBF16, 32},
+                                                                    {quant::BlockFormat::kMXFP4, 38}};
+  std::optional<uint32_t> most;
+  int64_t largest = 0;
+  for (const auto& [format, number] : kTypes) {
+    int64_t count = 0;
+    for (const BlockEntry& e : tensors)
+      if (e.format == format) count += io::checked_numel(e.shape, e.name);
+    if (count > largest) largest = count, most = number;
+  }
+  return most;
+}
+
+}  // namespace
+
 void GgufExport::write_metadata(io::GgufMetadata& metadata) const {
   write_gguf_config(config_, metadata);
+  if (const auto type = file_type(tensors_)) metadata.set("general.file_type", *type);
   std::map<std::string, std::vector<std::string>> widened;
   for (size_t i = 0; i < tensors_.size(); ++i) {
     const Source& source = sources_[i];
