@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "suiren/base/error.h"
@@ -53,6 +55,10 @@ void sync(int fd, const std::string& path) {
   }
 }
 
+// The mappings that are open, by their first byte.
+std::mutex mappings_mutex;
+std::map<const uint8_t*, size_t> mappings;
+
 }  // namespace
 
 MappedFile::MappedFile(const std::string& path) : path_(path) {
@@ -69,13 +75,18 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
     ::close(fd);
     if (mapped == MAP_FAILED) fail(ErrorCode::kInvalid, "cannot map {}: {}", path, std::strerror(error));
     data_ = static_cast<const uint8_t*>(mapped);
+    const std::lock_guard lock(mappings_mutex);
+    mappings.emplace(data_, size_);
   } else {
     ::close(fd);
   }
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<uint8_t*>(data_), size_);
+  if (data_ == nullptr) return;
+  const std::lock_guard lock(mappings_mutex);
+  mappings.erase(data_);
+  ::munmap(const_cast<uint8_t*>(data_), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -88,6 +99,20 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(path_, other.path_);
   return *this;
+}
+
+void forget_pages(std::span<const uint8_t> bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  if (begin >= end) return;
+  const std::lock_guard lock(mappings_mutex);
+  const auto after = mappings.upper_bound(bytes.data());
+  if (after == mappings.begin()) return;
+  const auto& [data, size] = *std::prev(after);
+  if (bytes.data() + bytes.size() <= data + size)
+    ::madvise(reinterpret_cast<void*>(begin), end - begin,
+              MADV_DONTNEED);  // a hint: what fails changes nothing
 }
 
 std::string read_file(const std::string& path) {

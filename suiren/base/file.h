@@ -27,6 +27,10 @@ class MappedFile {
   std::string path_;
 };
 
+/// Takes the whole pages of `bytes`, of a MappedFile, out of this process's memory; they stay in the system's
+/// file cache and come back when they are read. Bytes that lie elsewhere are left alone.
+void forget_pages(std::span<const uint8_t> bytes);
+
 /// The whole file as a string. Errors as MappedFile.
 std::string read_file(const std::string& path);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "suiren/base/error.h"
@@ -46,13 +47,17 @@ LanguageModel load_gguf(const std::string& path, const nn::Placement& at) {
   const models::GgufModel file = models::GgufModel::open(path);
   LanguageModel m;
   m.path = path;
+  // Beside the weights: of a small model the tokenizer takes as long.
+  std::future<text::Tokenizer> tokenizer;
+  if (text::has_gguf_tokenizer(file.file()))
+    tokenizer = std::async(std::launch::async, [&] { return text::tokenizer_from_gguf(file.file()); });
   m.transformer = models::Transformer::from_entries(file.config(), file.entries(), path, at);
   const auto narrow = [](const io::BlockEntry& e) {
     return e.shape.size() > 1 && e.format != quant::BlockFormat::kF32;
   };
   if (std::ranges::any_of(file.entries(), narrow)) m.transformer->set_cache_dtype(kF16);
-  if (text::has_gguf_tokenizer(file.file())) {
-    m.tokenizer = text::tokenizer_from_gguf(file.file());
+  if (tokenizer.valid()) {
+    m.tokenizer = tokenizer.get();
     name_special_tokens(file.file(), m);
   }
   m.settings.chat_template = file.chat_template();

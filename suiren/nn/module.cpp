@@ -4,6 +4,7 @@
 #include <cstring>
 #include <set>
 
+#include "suiren/base/file.h"
 #include "suiren/base/philox.h"
 #include "suiren/base/threads.h"
 #include "suiren/core/autograd.h"
@@ -304,6 +305,7 @@ void Module::load_entries(std::span<const io::BlockEntry> entries, const std::st
   for (const Slot& s : all) {
     const Stored at = place(s);
     fill_from(*found[at.name], at, s);
+    forget_pages(found[at.name]->bytes);  // a model in memory twice would be the most that it ever takes
   }
 }
 
