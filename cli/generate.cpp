@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 
 #include "cli/command.h"
 #include "cli/sampling.h"
@@ -44,7 +45,8 @@ void print_json(const infer::Generation& out, const std::string* text, const Arg
 void write(const Args& a, const Globals& g, const infer::LanguageModel& model,
            const std::vector<int64_t>& ids) {
   std::optional<infer::TextStream> stream;
-  if (model.tokenizer) stream.emplace(*model.tokenizer, a.sampling.stop);
+  const auto prompt = a.has_prompt ? std::span(ids) : std::span<const int64_t>();  // given ids are not shown
+  if (model.tokenizer) stream.emplace(*model.tokenizer, a.sampling.stop, prompt);
   std::string text;
   bool prompt_due = stream && a.has_prompt;  // with the first token: a prompt that is refused prints nothing
   const auto show = [&](const std::string& more) {

@@ -42,8 +42,21 @@ std::string StopStrings::push(std::string_view text) {
 
 std::string StopStrings::finish() { return stopped_ ? std::string() : std::exchange(held_, {}); }
 
+TextStream::TextStream(const text::Tokenizer& tokenizer, std::vector<std::string> stops,
+                       std::span<const int64_t> prompt)
+    : decoder_(tokenizer), stops_(std::move(stops)) {
+  for (const int64_t id : prompt) decoder_.push(static_cast<uint32_t>(id));
+  held_of_prompt_ = text::StreamDecoder(decoder_).finish().size();
+}
+
+std::string TextStream::unshown(std::string text) {
+  const size_t known = std::min(held_of_prompt_, text.size());
+  held_of_prompt_ -= known;
+  return text.erase(0, known);
+}
+
 std::string TextStream::finish() {
-  std::string text = stops_.push(decoder_.finish());
+  std::string text = stops_.push(unshown(decoder_.finish()));
   return text + stops_.finish();
 }
 

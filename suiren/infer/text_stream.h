@@ -2,7 +2,8 @@
 // Generated ids as text that may be shown: whole characters, and nothing of a stop string. One thread at a
 // time.
 
-#include <optional>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,18 +31,21 @@ class StopStrings {
   bool stopped_ = false;
 };
 
-/// From ids to text; special tokens are not shown.
+/// From ids to text; special tokens are not shown. With the ids of a prompt: what the text of all ids has
+/// beyond that of the prompt's, so that the space before the first new word stays.
 class TextStream {
  public:
-  TextStream(const text::Tokenizer& tokenizer, std::vector<std::string> stops)
-      : decoder_(tokenizer), stops_(std::move(stops)) {}
-  std::string push(int64_t id) { return stops_.push(decoder_.push(static_cast<uint32_t>(id))); }
+  TextStream(const text::Tokenizer& tokenizer, std::vector<std::string> stops,
+             std::span<const int64_t> prompt = {});
+  std::string push(int64_t id) { return stops_.push(unshown(decoder_.push(static_cast<uint32_t>(id)))); }
   std::string finish();
   bool stopped() const { return stops_.stopped(); }
 
  private:
+  std::string unshown(std::string text);
   text::StreamDecoder decoder_;
   StopStrings stops_;
+  size_t held_of_prompt_ = 0;  // bytes of the prompt's text that the decoder has yet to give out
 };
 
 }  // namespace suiren::infer

@@ -83,5 +83,36 @@ TEST(TextStream, StopsInsideTokensAndAcrossThem) {
   EXPECT_EQ(stream.finish(), tokenizer.bytes_of(ids[0]));
 }
 
+// A tokenizer of single letters whose decoder is given.
+text::Tokenizer letters(const std::string& decoder) {
+  return text::Tokenizer::from_json(
+      R"({"version": "1.0", "model": {"type": "BPE", "vocab": {"▁": 0, "a": 1, "b": 2, "▁a": 3, "a</w>": 4},
+          "merges": []}, "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null,
+          "decoder": )" +
+          decoder + "}",
+      "letters");
+}
+
+TEST(TextStream, GoesOnWhereAPromptEnds) {
+  using Ids = std::vector<int64_t>;
+  const auto text = [](const text::Tokenizer& t, const Ids& prompt, const Ids& ids) {
+    TextStream stream(t, {}, prompt);
+    std::string out;
+    for (const int64_t id : ids) out += stream.push(id);
+    return out + stream.finish();
+  };
+  // SentencePiece's: the space before a text's first word goes, those before the others stay.
+  const auto spaces =
+      letters(R"({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true})");
+  EXPECT_EQ(text(spaces, {}, {3, 2, 3}), "ab a");
+  EXPECT_EQ(text(spaces, {3, 2}, {3, 2}), " ab");
+  EXPECT_EQ(text(spaces, {3, 2}, {}), "");
+  // A decoder that waits for the next token: what it held back of the prompt is not the continuation's.
+  const auto words = letters(R"({"type": "BPEDecoder", "suffix": "</w>"})");
+  EXPECT_EQ(words.decode(std::vector<uint32_t>{4, 1, 4}), "a aa");
+  EXPECT_EQ(text(words, {4}, {1, 4}), " aa");
+  EXPECT_EQ(text(words, {4, 1}, {2}), "b");
+}
+
 }  // namespace
 }  // namespace suiren::infer
