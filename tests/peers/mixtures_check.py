@@ -4,6 +4,7 @@
     python tests/peers/mixtures_check.py MODEL.gguf [--suiren build/release/suiren]
 
 Both quantize the same file to each mixture; the formats of all tensors have to be equal. Needs PyPI llama-cpp-python and gguf.
+tools/fetch_models smollm2 fetches a MODEL.gguf.
 """
 import argparse
 import ctypes

