@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/sampling.h"
 #include "suiren/train/progress.h"
 
 namespace suiren::cli {
@@ -12,7 +13,7 @@ namespace {
 
 struct Args {
   bench::Options options;
-  std::string memory_of;
+  std::string memory_of, cache_type;
 };
 
 void run(Args& a, const Globals& g) {
@@ -24,6 +25,7 @@ void run(Args& a, const Globals& g) {
   }
   if (std::erase(a.options.groups, "all") > 0) a.options.groups.clear();
   a.options.program = "/proc/self/exe";
+  a.options.cache = cache_type(a.cache_type);
   train::ProgressLine progress;
   a.options.progress = [&](const std::string& what) { progress.show("bench      " + what); };
   const bench::Report report = bench::run(a.options);
@@ -69,6 +71,7 @@ void add_bench(CLI::App& app, Globals& g) {
   c->add_option("--text", a.options.text, "to encode (default: licences and poems that lie here)")
       ->type_name("FILE");
   c->add_option("--model", a.options.model, "a model folder or a GGUF file, for inference");
+  add_cache_option(*c, a.cache_type);
   c->add_option("--peer", a.options.peer,
                 "a Python with PyPI torch, tokenizers and llama-cpp-python, measured in turns with us")
       ->type_name("PYTHON");

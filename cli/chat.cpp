@@ -135,7 +135,7 @@ void run(Args& a, const Globals& g) {
            "give a Jinja template with --template FILE",
            a.model);
   if (a.context > 0) model.transformer->set_context(a.context);
-  if (!a.cache_type.empty()) model.transformer->set_cache_dtype(*DType::parse(a.cache_type));
+  set_cache_type(*model.transformer, a.cache_type);
   infer::ConversationOptions options{.stop = a.sampling.stop, .context = a.context};
   options.generate.max_tokens = a.max_tokens;
   options.generate.ignore_eos = a.ignore_eos;

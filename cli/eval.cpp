@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/sampling.h"
 #include "suiren/base/interrupt.h"
 #include "suiren/base/log.h"
 #include "suiren/core/autograd.h"
@@ -18,7 +19,7 @@ namespace suiren::cli {
 namespace {
 
 struct Args {
-  std::string model, tokens, shards, ids, logits_out;
+  std::string model, tokens, shards, ids, logits_out, cache_type;
   std::vector<std::string> text;
   data::ImportOptions import;
   int64_t sequence_length = 0, limit = 0, context = 0;
@@ -100,6 +101,7 @@ void run(const Args& a, const Globals& g) {
   catch_interrupts();
   const infer::LanguageModel whole = infer::LanguageModel::load(a.model, {.device = Device(g.device)});
   models::Transformer* const model = whole.transformer.get();
+  set_cache_type(*model, a.cache_type);
   if (!a.ids.empty()) return write_logits(a, *model);
   const int64_t length = a.sequence_length > 0 ? a.sequence_length : model->config().max_position_embeddings;
   model->set_context(a.context > 0 ? a.context : length);
@@ -141,6 +143,7 @@ void add_eval(CLI::App& app, Globals& g) {
                 "the length for which rotary positions are scaled, where that matters (default: the ids, or "
                 "--sequence-length)")
       ->check(CLI::PositiveNumber);
+  add_cache_option(*c, a.cache_type);
   c->add_option("--limit", a.limit, "score so many windows only")->check(CLI::NonNegativeNumber);
   c->add_option("--ids", a.ids, "ids with commas, for --logits-out");
   c->add_option("--logits-out", a.logits_out, "write float32 [ids, vocabulary] as .npy");

@@ -81,7 +81,7 @@ void run(Args& a, const Globals& g) {
   constexpr int64_t kMost = int64_t{1} << 40;
   const int64_t wanted = static_cast<int64_t>(ids.size()) + std::min(a.generate.max_tokens, kMost);
   model.transformer->set_context(a.context > 0 ? a.context : wanted);
-  if (!a.cache_type.empty()) model.transformer->set_cache_dtype(*DType::parse(a.cache_type));
+  set_cache_type(*model.transformer, a.cache_type);
   a.generate.eos_token_ids = model.end_tokens;
   a.generate.sampling = a.sampling.over(model.settings.sampling);
   write(a, g, model, ids);

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "suiren/base/error.h"
+#include "suiren/quant/block_format.h"
 
 namespace suiren::cli {
 namespace {
@@ -38,7 +39,15 @@ infer::SamplingOptions SamplingArgs::over(infer::SamplingOptions o) const {
 void add_cache_option(CLI::App& c, std::string& to) {
   c.add_option("--cache-type", to,
                "what keys and values are kept as (default: f16 beside quantized weights, else as computed)")
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+}
+
+std::optional<DType> cache_type(const std::string& name) {
+  return name.empty() ? std::nullopt : quant::BlockFormat::parse(name)->dtype();
+}
+
+void set_cache_type(models::Transformer& model, const std::string& name) {
+  if (const auto type = cache_type(name)) model.set_cache_dtype(*type);
 }
 
 void add_sampling_options(CLI::App& c, SamplingArgs& a) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "suiren/infer/sampler.h"
+#include "suiren/models/transformer.h"
 
 namespace suiren::cli {
 
@@ -28,6 +29,10 @@ inline constexpr const char* kSpeculateHelp =
 
 /// --cache-type: the name of a dtype, or "" for the model's own.
 void add_cache_option(CLI::App& command, std::string& to);
+/// What that option says; none for the model's own.
+std::optional<DType> cache_type(const std::string& name);
+/// Sets it.
+void set_cache_type(models::Transformer& model, const std::string& name);
 
 void add_sampling_options(CLI::App& command, SamplingArgs& to);
 

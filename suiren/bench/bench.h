@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "suiren/base/dtype.h"
 #include "suiren/io/json.h"
 
 namespace suiren::bench {
@@ -44,6 +45,7 @@ struct Options {
   /// names train, else medium.
   std::string size;
   std::string model;              ///< folder or GGUF file that `inference` runs
+  std::optional<DType> cache;     ///< what its keys and values are kept as; none: as the model has it
   std::vector<std::string> text;  ///< files to encode; empty: see tokenizer.cpp
   std::string peer;               ///< a Python with torch, tokenizers and llama-cpp-python; empty: none
   std::string results;            ///< folder of committed results; empty: bench/results beside the sources

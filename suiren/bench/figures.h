@@ -20,8 +20,9 @@ std::vector<Figure> training_figures(int models, DType dtype);
 std::vector<Figure> scaling_figures(DType dtype);
 /// A prompt of 512 tokens, and 64 tokens one by one after 16 and, where the model has so many positions,
 /// after 4,096, of a model in a folder or GGUF file; the peer is llama.cpp. `load` counts what layers
-/// multiply (not attention, nor the head, which one token passes) and the bytes of the weights.
-std::vector<Figure> inference_figures(const std::string& model);
+/// multiply (not attention, nor the head, which one token passes) and the bytes of the weights. `cache`: what
+/// keys and values are kept as, and in the figures' names; none: as the model has it.
+std::vector<Figure> inference_figures(const std::string& model, std::optional<DType> cache);
 /// The roof of products of `dtype`, and what a figure's name says of it: " bf16", or nothing for f32.
 Roof roof_of(DType dtype);
 std::string suffix(DType dtype);

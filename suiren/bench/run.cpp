@@ -121,7 +121,7 @@ std::vector<Figure> Bench::figures() {
   add("train", [&] { return training_figures(models, dtype); });
   if (!options_.groups.empty()) {
     add("scaling", [&] { return scaling_figures(dtype); });
-    add("inference", [&] { return inference_figures(options_.model); });
+    add("inference", [&] { return inference_figures(options_.model, options_.cache); });
   }
   SR_CHECK_AS(kNotFound, !list.empty(), "--figure: no name holds '{}'; there are: {}", options_.figure,
               fmt::join(names, ", "));

@@ -111,6 +111,7 @@ const char* special_values_undefined(const OpInfo& op) {
       {"irfft", "a NaN or an infinity reaches every element"},
       {"slogdet", "the order of elimination"},
       {"multinomial", "a weight that is not finite is an error"},
+      {"quantize_blocks", "a number that is not finite is an error"},
       {"prod", "f64 underflows where the definition does not, and infinity times 0 is NaN"},
       {"cumprod", "f64 underflows where the definition does not, and infinity times 0 is NaN"},
       {"scan", "f64 underflows where the definition does not, and infinity times 0 is NaN"},

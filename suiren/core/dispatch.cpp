@@ -41,7 +41,7 @@ class CallForm {
                                      nullptr,
                                      0,
                                      0,
-                                     nullptr};
+                                     block_of(outputs[i].dtype)};
     }
     AttrValue values[kMaxAttrs];
     op.fill_attributes(attrs, values);

@@ -128,6 +128,16 @@ Tensor Tensor::alias(const Shape& shape, const Strides& strides, int64_t offset)
   return Tensor(std::move(impl));
 }
 
+Tensor Tensor::reinterpret(const Shape& shape, DType as) const {
+  const int64_t elements = as.block_elements(), size = as.block_bytes(), first = dtype().bytes(offset());
+  const bool rows = elements == 1 || (shape.rank() > 0 && shape.dim(-1) % elements == 0);
+  SR_CHECK_AS(kShape, is_contiguous() && rows && first % size == 0 && as.bytes(shape.numel()) == bytes(),
+              "a tensor {} of {} does not hold the bytes of one {} of {}", this->shape(), dtype(), shape, as);
+  Tensor t = alias(shape, contiguous_strides(shape), first / size * elements);
+  t.impl_->dtype = as;
+  return t;
+}
+
 void* Tensor::host_pointer(DType wanted) const {
   SR_CHECK_AS(kShape, dtype() == wanted, "a tensor of {} cannot be read as {}", dtype(), wanted);
   auto* base = static_cast<uint8_t*>(impl_->storage->pointer());

@@ -107,6 +107,9 @@ class Tensor {
   /// The same storage under another shape: launches nothing and is not recorded. Differentiable views are
   /// the functions of ops/view.
   Tensor alias(const Shape& shape, const Strides& strides, int64_t offset) const;
+  /// The same bytes as elements of another dtype, such as blocks as the bytes that ops on plain elements
+  /// move; launches nothing and is not recorded. Error{kShape} unless they are row-major and as many bytes.
+  Tensor reinterpret(const Shape& shape, DType dtype) const;
 
   /// Address of the first element (waits for the device). Only for host-addressable devices and the right T;
   /// Error otherwise.

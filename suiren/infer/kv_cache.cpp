@@ -1,20 +1,44 @@
 #include "suiren/infer/kv_cache.h"
 
 #include "suiren/core/autograd.h"
-#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/copy/copy.h"
 #include "suiren/ops/view/view.h"
 
 namespace suiren::infer {
+namespace {
+
+// Blocks as their bytes, which lie and move as elements do: parts of a tensor of blocks would have gaps.
+Tensor movable(const Tensor& x) {
+  if (!x.dtype().is_block()) return x;
+  Shape shape = x.shape();
+  shape[x.rank() - 1] = x.dtype().bytes(x.dim(-1));
+  return x.reinterpret(shape, kU8);
+}
+
+}  // namespace
 
 KvCache::KvCache(const models::TransformerConfig& c, int64_t capacity, int64_t batch, const Device& device,
                  DType dtype)
-    : capacity_(capacity) {
-  const Shape shape{batch, capacity, c.cache_heads(), c.cache_width()};
+    : dtype_(dtype), width_(c.cache_width()), capacity_(capacity) {
+  const Shape shape{batch, capacity, c.cache_heads(), width_};
   for (int64_t i = 0; i < c.num_hidden_layers; ++i) {
-    keys_.push_back(Tensor::empty(shape, dtype, device));
-    if (c.caches_values()) values_.push_back(Tensor::empty(shape, dtype, device));
+    keys_.push_back(movable(Tensor::empty(shape, dtype, device)));
+    if (c.caches_values()) values_.push_back(movable(Tensor::empty(shape, dtype, device)));
   }
+}
+
+int64_t KvCache::bytes() const {
+  int64_t sum = 0;
+  for (const auto* list : {&keys_, &values_})
+    for (const Tensor& all : *list) sum += all.bytes();
+  return sum;
+}
+
+// The first `end` positions. Attention in f32 reads narrower keys and values as they stand.
+Tensor KvCache::held(const Tensor& all, int64_t end, DType computed) const {
+  Tensor x = slice(all, 1, 0, end);
+  if (dtype_.is_block()) x = contiguous(x).reinterpret({x.dim(0), end, x.dim(2), width_}, dtype_);
+  return computed == kF32 ? x : models::as_computed(x, computed);
 }
 
 std::pair<Tensor, Tensor> KvCache::append(int64_t layer, const Tensor& k, const Tensor& v) {
@@ -22,14 +46,12 @@ std::pair<Tensor, Tensor> KvCache::append(int64_t layer, const Tensor& k, const 
   const int64_t end = length_ + k.dim(1);
   SR_CHECK_AS(kShape, end <= capacity_, "{} positions exceed the cache's capacity of {}", end, capacity_);
   const NoGrad off;
-  assign(slice(keys_[l], 1, length_, end), cast(k, keys_[l].dtype()));
-  if (v.defined()) assign(slice(values_[l], 1, length_, end), cast(v, values_[l].dtype()));
-  // Attention in f32 reads narrower keys and values as they stand.
-  const auto held = [&](const Tensor& all) {
-    const Tensor x = slice(all, 1, 0, end);
-    return k.dtype() == kF32 ? x : cast(x, k.dtype());
+  const auto add = [&](const Tensor& all, const Tensor& x) {
+    assign(slice(all, 1, length_, end), movable(models::as_stored(x, dtype_)));
+    return held(all, end, x.dtype());
   };
-  return {held(keys_[l]), v.defined() ? held(values_[l]) : Tensor()};
+  Tensor keys = add(keys_[l], k);
+  return {keys, v.defined() ? add(values_[l], v) : Tensor()};
 }
 
 void KvCache::truncate(int64_t length) {

@@ -20,4 +20,10 @@ class KvStore {
   virtual void advance(int64_t positions) = 0;
 };
 
+/// x [..., width] as a store of `dtype` keeps it: rounded to nearest even, or for q8_0 in blocks of 32 along
+/// the width, as suiren/quant/quantize.h. No gradient passes blocks.
+Tensor as_stored(const Tensor& x, DType dtype);
+/// What a store keeps, widened (exactly, where `dtype` is f32) or cast to `dtype`.
+Tensor as_computed(const Tensor& stored, DType dtype);
+
 }  // namespace suiren::models

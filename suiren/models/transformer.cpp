@@ -7,7 +7,6 @@
 #include "suiren/models/families/families.h"
 #include "suiren/models/folder_weights.h"
 #include "suiren/ops/arithmetic/arithmetic.h"
-#include "suiren/ops/cast/cast.h"
 #include "suiren/ops/cross_entropy/cross_entropy.h"
 #include "suiren/ops/linear_cross_entropy/linear_cross_entropy.h"
 #include "suiren/ops/matmul/matmul.h"
@@ -29,8 +28,9 @@ class Rounded : public KvStore {
 
  private:
   Tensor round(const Tensor& x) const {
-    const Tensor rounded = cast(cast(x.detach(), dtype_), x.dtype());
-    // The difference is exact, so the sum is `rounded`; its gradient is that of x.
+    const Tensor rounded = as_computed(as_stored(x.detach(), dtype_), x.dtype());
+    // The sum is `rounded`, whose last bits are zeros: the difference is exact, or off by half of the last
+    // bit and the sum rounds that away. Its gradient is that of x.
     return grad_enabled() && x.requires_grad() ? x + (rounded - x.detach()) : rounded;
   }
   DType dtype_;
@@ -153,8 +153,12 @@ Tensor Transformer::ids(std::span<const int64_t> ids) const {
 }
 
 void Transformer::set_cache_dtype(DType dtype) {
-  SR_CHECK(dtype == kF32 || dtype == kF16 || dtype == kBF16 || dtype == at_.dtype,
-           "a cache of keys and values holds f32, f16 or bf16, not {}", dtype);
+  SR_CHECK(dtype == kF32 || dtype == kF16 || dtype == kBF16 || dtype == kQ8_0 || dtype == at_.dtype,
+           "a cache of keys and values holds f32, f16, bf16 or q8_0, not {}", dtype);
+  SR_CHECK(config_.cache_width() % dtype.block_elements() == 0,
+           "a {} cache holds blocks of {} numbers, and {} of this model is {} wide; take f16", dtype,
+           dtype.block_elements(), config_.caches_values() ? "a head" : "the compressed vector",
+           config_.cache_width());
   cache_dtype_ = dtype;
 }
 

@@ -61,9 +61,10 @@ class Transformer : public nn::Module {
   int64_t positions() const { return positions_; }
 
   /// What keys and values are rounded to before attention sees them, with a cache or without, so that a
-  /// token's bits do not depend on it: f32, f16 or bf16. Unless it is set, f16 beside block-quantized
+  /// token's bits do not depend on it: f32, f16, bf16 or q8_0. Unless it is set, f16 beside block-quantized
   /// weights, else the model's own dtype; to be set before the model is read from several threads. Gradients
-  /// pass the rounding unchanged. Error{kInvalid} for another dtype.
+  /// pass the rounding unchanged. Error{kInvalid} for another dtype, and for q8_0 where cache_width() is no
+  /// multiple of 32.
   void set_cache_dtype(DType dtype);
   DType cache_dtype() const { return cache_dtype_; }
 

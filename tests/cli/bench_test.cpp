@@ -1,5 +1,6 @@
 // suiren bench: what it prints, what it compares with, what it says to bad input. No speed is judged here.
 
+#include "suiren/models/transformer.h"
 #include "tests/cli/cli.h"
 
 namespace suiren::cli_test {
@@ -41,6 +42,23 @@ TEST_F(Bench, JsonHasAllThatAFigureIsComparedWith) {
     EXPECT_EQ(f["steady"].get<bool>(), std::abs(after / before - 1) <= 0.05);
     EXPECT_FALSE(f.contains("peer") || f.contains("last"));
   }
+}
+
+TEST_F(Bench, InferenceNamesWhatTheCacheHolds) {
+  models::TransformerConfig c;
+  c.vocab_size = 97, c.hidden_size = 32, c.intermediate_size = 48, c.num_hidden_layers = 1;
+  c.num_attention_heads = 2, c.num_key_value_heads = 1, c.head_dim = 32, c.max_position_embeddings = 512;
+  models::Transformer(c, 1).save(at("m"));
+  const auto names = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"inference", "--model", at("m")});
+    const json j = report(more);
+    std::vector<std::string> list;
+    for (const json& f : j["figures"]) list.push_back(f["name"]);
+    return list;
+  };
+  EXPECT_EQ(names({}), (std::vector<std::string>{"prefill 512", "decode after 16"}));
+  EXPECT_EQ(names({"--cache-type", "q8_0"}),
+            (std::vector<std::string>{"prefill 512, q8_0 cache", "decode after 16, q8_0 cache"}));
 }
 
 TEST_F(Bench, BesideTheLatestCommittedResultOfThisCpu) {

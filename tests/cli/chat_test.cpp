@@ -13,12 +13,16 @@ class Talk : public Cli {
  protected:
   void SetUp() override {
     Cli::SetUp();
+    make("m", 8);
+  }
+  void make(const std::string& name, int64_t head_dim) const {
     models::TransformerConfig c;
     c.vocab_size = 300, c.hidden_size = 32, c.intermediate_size = 48, c.num_hidden_layers = 2;
-    c.num_attention_heads = 4, c.num_key_value_heads = 2, c.head_dim = 8, c.max_position_embeddings = 256;
+    c.num_attention_heads = 4, c.num_key_value_heads = 2, c.head_dim = head_dim,
+    c.max_position_embeddings = 256;
     c.initializer_range = 0.3, c.bos_token_id = 0, c.eos_token_ids = {1};
-    models::Transformer(c, 1).save(at("m"));
-    for (const auto& file : fs::directory_iterator("tests/golden/infer/chat")) fs::copy(file, at("m"));
+    models::Transformer(c, 1).save(at(name));
+    for (const auto& file : fs::directory_iterator("tests/golden/infer/chat")) fs::copy(file, at(name));
   }
   json generate(std::vector<std::string> more) const {
     more.insert(more.begin(), {"generate", "--model", at("m"), "--prompt", "the cat", "--json"});
@@ -48,6 +52,32 @@ TEST_F(Talk, GuessesChangeNothingAndRoundingLittle) {
   EXPECT_EQ(with("--cache-type", "f32"), plain);
   EXPECT_EQ(with("--cache-type", "f16")["ids"].size(), 60u);
   EXPECT_EQ(run({"generate", "--model", at("m"), "--prompt", "a", "--cache-type", "i8"}).code, 2);
+  const Outcome narrow = run({"generate", "--model", at("m"), "--prompt", "a", "--cache-type", "q8_0"});
+  EXPECT_EQ(narrow.code, 2);
+  EXPECT_NE(narrow.err.find(
+                "a q8_0 cache holds blocks of 32 numbers, and a head of this model is 8 wide; take f16"),
+            std::string::npos)
+      << narrow.err;
+}
+
+TEST_F(Talk, KeepsKeysAndValuesInBlocks) {
+  make("wide", 32);
+  const auto with = [&](const std::string& type, const std::string& threads) {
+    return json::parse(must({"generate", "--model", at("wide"), "--prompt", "the cat", "--json", "--seed",
+                             "4", "--ignore-eos", "--max-tokens", "60", "--logprobs", "--cache-type", type,
+                             "--threads", threads}));
+  };
+  const json f32 = with("f32", "1"), blocks = with("q8_0", "1");
+  EXPECT_EQ(blocks["ids"].size(), 60u);
+  EXPECT_NE(blocks["logprobs"], f32["logprobs"]);
+  EXPECT_EQ(blocks["logprobs"], with("q8_0", "2")["logprobs"]);
+  const auto logits = [&](const std::string& type) {
+    must({"eval", "--model", at("wide"), "--ids", "5,9,2,7", "--logits-out", at("l.npy"), "--cache-type",
+          type});
+    return read_file(at("l.npy"));
+  };
+  EXPECT_EQ(logits("f32"), logits("f32"));
+  EXPECT_NE(logits("q8_0"), logits("f32"));
 }
 
 TEST_F(Talk, StopStringsEndTheText) {

@@ -50,6 +50,40 @@ TEST(Shapes, CountElements) {
   error_of([] { Shape s{1, 1, 1, 1, 1, 1, 1, 1, 1}; }, ErrorCode::kShape);
 }
 
+TEST(Tensors, AreTheSameBytesUnderAnotherDtype) {
+  const Tensor bytes = Tensor::from_bytes(std::vector<uint8_t>(3 * 68, 1), {3, 68}, kU8);
+  const Tensor rows = slice(bytes, 0, 1, 3), blocks = rows.reinterpret({2, 64}, kQ8_0);
+  EXPECT_EQ(blocks.dtype(), kQ8_0);
+  EXPECT_EQ(blocks.offset(), 64);
+  EXPECT_EQ(blocks.storage(), bytes.storage());
+  EXPECT_EQ(blocks.to_bytes(), rows.to_bytes());
+  const Tensor back = blocks.reinterpret({34, 2}, kI16);
+  EXPECT_EQ(back.offset(), 34);
+  EXPECT_EQ(back.to_vector<int16_t>(), std::vector<int16_t>(68, 257));
+  for (const auto& wrong :
+       {+[](const Tensor& t) {
+          return t.reinterpret({2, 32}, kQ8_0);
+        },  // fewer bytes
+        +[](const Tensor& t) {
+          return t.reinterpret({128}, kQ8_0).reinterpret({4, 34}, kF32);
+        },
+        +[](const Tensor& t) {
+          return t.reinterpret({8, 16}, kQ8_0);
+        },  // no whole rows
+        +[](const Tensor& t) {
+          return slice(t, 1, 0, 34).reinterpret({2, 32}, kQ8_0);
+        },
+        +[](const Tensor& t) { return slice(t.reinterpret({136}, kU8), 0, 1, 69).reinterpret({34}, kI16); }})
+    EXPECT_NE(error_of([&] { wrong(rows); }, ErrorCode::kShape).find("does not hold the bytes"),
+              std::string::npos);
+  EXPECT_EQ(error_of(
+                [&] {
+                  rows.reinterpret({2, 32}, kQ8_0);
+                },
+                ErrorCode::kShape),
+            "a tensor [2, 68] of u8 does not hold the bytes of one [2, 32] of q8_0");
+}
+
 TEST(Tensors, HoldTheirValues) {
   const Tensor t = counting({2, 3});
   EXPECT_EQ(t.numel(), 6);

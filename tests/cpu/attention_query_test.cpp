@@ -1,7 +1,7 @@
 // One query of each head, as in decoding, against the same query among others: the bits are equal, for any
 // number of threads, whatever keys and values are stored in.
 
-#include "tests/cpu/attention_contract.h"
+#include "tests/cpu/attention_blocks.h"
 
 namespace suiren::cpu {
 namespace {
@@ -12,8 +12,8 @@ struct Result {
 };
 
 // The last `queries` of the problem's queries.
-template <class K>
-Result last_queries(const Problem<float>& p, const Heads<K>& k, const Heads<K>& v, int64_t queries,
+template <class Stored>
+Result last_queries(const Problem<float>& p, const Stored& k, const Stored& v, int64_t queries,
                     GemmLevel level) {
   AttentionShape shape = p.shape;
   const int64_t first = shape.queries - queries;
@@ -29,11 +29,15 @@ Result last_queries(const Problem<float>& p, const Heads<K>& k, const Heads<K>& 
 }
 
 template <class K>
-Heads<K> stored(const Heads<float>& x) {
-  Heads<K> y(x.batch, x.rows, x.heads, x.dim, 1);
-  for (size_t i = 0; i < x.data.size(); ++i)
-    y.data[i] = K(x.data[i] * (i % 11 == 3 ? 1e-6f : 1.0f));  // some are subnormal in f16
-  return y;
+auto stored(const Heads<float>& x) {
+  if constexpr (std::is_same_v<K, BlockQ8_0>) {
+    return HeadBlocks(x);
+  } else {
+    Heads<K> y(x.batch, x.rows, x.heads, x.dim, 1);
+    for (size_t i = 0; i < x.data.size(); ++i)
+      y.data[i] = K(x.data[i] * (i % 11 == 3 ? 1e-6f : 1.0f));  // some are subnormal in f16
+    return y;
+  }
 }
 
 // The last of three queries, alone on 1, 2 and 5 threads.
@@ -42,7 +46,7 @@ void check_last(int64_t keys, int64_t heads, int64_t kv_heads, int64_t dim, cons
   const int64_t batch = 2, queries = std::min<int64_t>(3, keys);
   for (GemmLevel level : attention_levels<float>()) {
     const Problem<float> p({batch, queries, keys, heads, kv_heads, dim}, with);
-    const Heads<K> k = stored<K>(p.k), v = stored<K>(p.v);
+    const auto k = stored<K>(p.k), v = stored<K>(p.v);
     const Result many = last_queries(p, k, v, queries, level);
     for (int threads : {1, 2, 5}) {
       set_thread_count(threads);
@@ -111,6 +115,14 @@ TEST(AttentionQuery, IsTheSameAloneOverBf16) {
   check_lengths<bfloat16>();
   check_shapes<bfloat16>();
   check_each_option<bfloat16>();
+}
+
+TEST(AttentionQuery, IsTheSameAloneOverBlocksOfQ8) {
+  check_lengths<BlockQ8_0>();
+  for (const auto& [heads, kv_heads, dim] : std::initializer_list<std::array<int64_t, 3>>{
+           {1, 1, 32}, {9, 3, 64}, {4, 4, 96}, {5, 1, 128}, {18, 1, 32}, {14, 2, 256}, {3, 3, 160}})
+    check_last<BlockQ8_0>(200, heads, kv_heads, dim, {});
+  check_each_option<BlockQ8_0>();
 }
 
 // Blocks of keys that score -inf, and spans of them, before ordinary ones.

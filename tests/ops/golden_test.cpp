@@ -225,7 +225,10 @@ Tensors run(const OpInfo& op, const Json& c, const Tensors& inputs) {
   return all;
 }
 
+Tensor tensor(const Json& packed);
+
 HostArray host(const Json& packed) {
+  if (!DType::parse(packed[0].get<std::string>())) return to_host_array(tensor(packed));  // blocks
   HostArray a{*DType::parse(packed[0].get<std::string>()), dims_of_json<Shape>(packed[1]), {}};
   for (const Json& x : packed[2]) a.v.push_back(a.dtype.is_floating() ? x.get<double>() : x.get<int64_t>());
   return a;

@@ -63,9 +63,13 @@ HeadRows<T> rows_of(const HeadsView<T>& v, int64_t batch, int64_t head) {
 }
 
 template <class K>
-HeadRows<const uint16_t> bits_of(const HeadRows<const K>& rows) {
-  static_assert(sizeof(K) == sizeof(uint16_t));
-  return {&rows.data->bits, rows.row, rows.head};
+constexpr StoredAs kStoredAs = std::is_same_v<K, float16>     ? StoredAs::kF16
+                               : std::is_same_v<K, BlockQ8_0> ? StoredAs::kQ8_0
+                                                              : StoredAs::kBF16;
+template <class K>
+HeadRows<const uint8_t> bytes_of(const HeadRows<const K>& rows) {
+  constexpr int64_t kSize = sizeof(K);
+  return {reinterpret_cast<const uint8_t*>(rows.data), rows.row * kSize, rows.head * kSize};
 }
 
 // All queries of one key and value head.
@@ -101,8 +105,8 @@ AttentionTask<T> task_of(const AttentionShape& s, const Views<T, K>& x, const At
   if constexpr (std::is_same_v<T, K>) {
     t.k = rows_of(x.k, batch, head), t.v = rows_of(x.v, batch, head);
   } else {
-    t.stored = std::is_same_v<K, float16> ? StoredAs::kF16 : StoredAs::kBF16;
-    t.k16 = bits_of(rows_of(x.k, batch, head)), t.v16 = bits_of(rows_of(x.v, batch, head));
+    t.stored = kStoredAs<K>;
+    t.k_stored = bytes_of(rows_of(x.k, batch, head)), t.v_stored = bytes_of(rows_of(x.v, batch, head));
   }
   t.out = rows_of(x.out, batch, head * t.group);
   if (x.lse) t.lse_out = x.lse + (batch * s.heads + head * t.group) * s.queries;
@@ -228,6 +232,7 @@ SUIREN_ATTENTION(float)
 SUIREN_ATTENTION(bfloat16)
 SUIREN_ATTENTION_OVER(float, float16)
 SUIREN_ATTENTION_OVER(float, bfloat16)
+SUIREN_ATTENTION_OVER(float, BlockQ8_0)
 #undef SUIREN_ATTENTION
 #undef SUIREN_ATTENTION_OVER
 

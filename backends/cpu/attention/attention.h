@@ -45,7 +45,12 @@ struct AttentionShape {
   float softcap = 0;   ///< 0: none
 };
 
-/// [batch, positions, heads, head_dim] of any strides, in elements; the last dimension is contiguous.
+/// A block of q8_0 (suiren/quant/unpack.h): 32 numbers.
+struct BlockQ8_0 {
+  uint8_t bytes[34];
+};
+
+/// [batch, positions, heads, head_dim] of any strides, in elements of T; the last dimension is contiguous.
 template <class T>
 struct HeadsView {
   T* data;
@@ -66,7 +71,8 @@ struct AttentionExtras {
 
 /// Writes out, and log(sum(exp(scores))) of each query to lse[batch, heads, queries] unless that is null.
 /// Of bfloat16 the level must have units for it; those with AMX run on AVX512_BF16. K, the type of keys and
-/// values, is T; or float16 or bfloat16 where T is float: the bits are those of widened keys and values.
+/// values, is T; or where T is float float16, bfloat16, or BlockQ8_0 (head_dim is a multiple of 32 then): the
+/// bits are those of widened keys and values.
 template <class T, class K>
 void attention_forward(const AttentionShape& shape, HeadsView<const T> q, HeadsView<const K> k,
                        HeadsView<const K> v, HeadsView<T> out, float* lse,

@@ -26,14 +26,23 @@ constexpr int kMr = 14;
 
 #include "backends/cpu/attention/kernels.inc"
 
-// kLanes numbers of 16 bits -> f32
-SUIREN_INLINE V f16_lanes(const uint16_t* p) {
+// kLanes numbers of 16 or 8 bits -> f32
+SUIREN_INLINE V f16_lanes(const uint8_t* p) {
   return _mm512_maskz_cvtph_ps(S::kAll, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
-SUIREN_INLINE V bf16_lanes(const uint16_t* p) {
+SUIREN_INLINE V bf16_lanes(const uint8_t* p) {
   const auto bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return _mm512_castsi512_ps(
       _mm512_maskz_slli_epi32(S::kAll, _mm512_maskz_cvtepu16_epi32(S::kAll, bits), 16));
+}
+SUIREN_INLINE V i8_lanes(const uint8_t* p) {
+  const auto bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm512_maskz_cvtepi32_ps(S::kAll, _mm512_maskz_cvtepi8_epi32(S::kAll, bytes));
+}
+SUIREN_INLINE V f16_all(const uint8_t* p) {
+  short bits;
+  __builtin_memcpy(&bits, p, sizeof bits);
+  return _mm512_maskz_cvtph_ps(S::kAll, _mm256_set1_epi16(bits));
 }
 
 #include "backends/cpu/attention/stored.inc"

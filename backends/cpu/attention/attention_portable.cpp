@@ -20,16 +20,25 @@ constexpr int kMr = 4;
 
 #include "backends/cpu/attention/kernels.inc"
 
-// kLanes numbers of 16 bits -> f32
-template <class Half>
-SUIREN_INLINE V half_lanes(const uint16_t* p) {
+// kLanes numbers of 16 or 8 bits -> f32
+template <class Number>
+SUIREN_INLINE V lanes_of(const uint8_t* p) {
   V v{};
-  Half x;
-  for (int i = 0; i < kLanes; ++i) x.bits = p[i], v[i] = x;
+  Number x;
+  for (int i = 0; i < kLanes; ++i) {
+    __builtin_memcpy(&x, p + i * sizeof x, sizeof x);
+    v[i] = static_cast<float>(x);
+  }
   return v;
 }
-SUIREN_INLINE V f16_lanes(const uint16_t* p) { return half_lanes<float16>(p); }
-SUIREN_INLINE V bf16_lanes(const uint16_t* p) { return half_lanes<bfloat16>(p); }
+SUIREN_INLINE V f16_lanes(const uint8_t* p) { return lanes_of<float16>(p); }
+SUIREN_INLINE V bf16_lanes(const uint8_t* p) { return lanes_of<bfloat16>(p); }
+SUIREN_INLINE V i8_lanes(const uint8_t* p) { return lanes_of<int8_t>(p); }
+SUIREN_INLINE V f16_all(const uint8_t* p) {
+  float16 x;
+  __builtin_memcpy(&x, p, sizeof x);
+  return S::set(x);
+}
 
 #include "backends/cpu/attention/stored.inc"
 

@@ -22,8 +22,8 @@ struct MaskRows {
   int64_t row, head, key;
 };
 
-/// What keys and values are stored in: the type of the task, or for float tasks 16 bits.
-enum class StoredAs : uint8_t { kTask, kF16, kBF16 };
+/// What keys and values are stored in: the type of the task, or for float tasks 16 bits or blocks.
+enum class StoredAs : uint8_t { kTask, kF16, kBF16, kQ8_0 };
 
 /// All query heads that read one key and value head; T: float or bfloat16.
 template <class T>
@@ -38,8 +38,8 @@ struct AttentionTask {
   const T* sinks;  ///< [group], or null
   HeadRows<const T> q, k, v, dout, out_in;
   HeadRows<T> out, dq, dk, dv;
-  StoredAs stored = StoredAs::kTask;  ///< of a forward pass; else k16 and v16 hold what k and v would
-  HeadRows<const uint16_t> k16, v16;
+  StoredAs stored = StoredAs::kTask;  ///< of a forward pass; else these hold what k and v would, as bytes
+  HeadRows<const uint8_t> k_stored, v_stored;
   float* lse_out;     ///< [group, queries], or null
   const float* lse;   ///< [group, queries]
   const float* dlse;  ///< [group, queries], or null

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "backends/cpu/kernel_list.h"
+#include "backends/cpu/stage.h"
 #include "suiren/base/threads.h"
 
 namespace suiren::cpu {
@@ -43,7 +45,8 @@ AttentionExtras<T> extras_of(const Call& c, int at) {
 
 template <class T>
 HeadsView<const T> view(const Operand& x) {
-  return {x.data<T>(), x.stride(0), x.stride(1), x.stride(2)};
+  const int64_t each = std::is_same_v<T, BlockQ8_0> ? kQ8_0.block_elements() : 1;
+  return {x.data<T>(), x.stride(0) / each, x.stride(1) / each, x.stride(2) / each};
 }
 template <class T>
 HeadsView<T> output(const Operand& x) {
@@ -62,7 +65,7 @@ Reason accepts(const Call& c, int extras) {
   for (int i = 0; i < c.inputs(); ++i) {
     const Operand x = c.in(i);
     const bool stored = !is_backward(c) && (i == 1 || i == 2) && dtype == SR_F32 &&
-                        (x.dtype() == SR_F16 || x.dtype() == SR_BF16);  // keys and values of a cache
+                        (is_narrow(x.dtype()) || x.is_block());  // keys and values of a cache
     if (!stored && x.dtype() != (is_backward(c) && (i == 4 || i == 6) ? SR_F32 : dtype))  // lse is f32
       return "dtype";
     if (i == extras && c.attr_i64(kMask)) {
@@ -84,6 +87,7 @@ void attention(const Call& c, void*) {
   if (c.out(0).numel() == 0) return;
   if (c.in(0).dtype() != SR_F32) return forward<bfloat16>(c);
   const uint16_t stored = c.in(1).dtype();
+  if (c.in(1).is_block()) return forward<float, BlockQ8_0>(c);
   if (stored == SR_F16) return forward<float, float16>(c);
   stored == SR_BF16 ? forward<float, bfloat16>(c) : forward<float>(c);
 }
@@ -134,7 +138,7 @@ void attention_backward_blocks(const Call& c, void*) {
 }
 
 constexpr Kernel kKernels[] = {
-    {"attention", "blocks", 10, accepts_forward, nullptr, attention},
+    {"attention", "blocks", 10, accepts_forward, nullptr, attention, true},
     {"attention_backward", "blocks", 10, accepts_backward, nullptr, attention_backward_blocks},
 };
 

@@ -1,4 +1,4 @@
-// Weights in block formats: products, rows by number, all of their numbers.
+// Block formats: products with weights, rows by number, all of their numbers, and numbers into blocks.
 
 #include <cstring>
 
@@ -7,6 +7,7 @@
 #include "backends/cpu/stage.h"
 #include "suiren/base/threads.h"
 #include "suiren/quant/dequantize.h"
+#include "suiren/quant/quantize.h"
 
 namespace suiren::cpu {
 namespace {
@@ -46,6 +47,20 @@ void dequantize(const Call& c, void*) {
   });
 }
 
+void quantize(const Call& c, void*) {
+  const Operand x = c.in(0), y = c.out(0);
+  if (x.numel() == 0) return;
+  const quant::BlockFormat format = *quant::BlockFormat::of(dtype_of_operand(y.dtype()));
+  const int64_t width = x.dim(-1), bytes = format.bytes(width);
+  const float* const from = x.data<float>();
+  uint8_t* const to = y.data<uint8_t>();
+  parallel_for(x.numel() / width, 1 + kGrainMath / width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      quant::quantize(format, {from + i * width, static_cast<size_t>(width)}, {},
+                      {to + i * bytes, static_cast<size_t>(bytes)});
+  });
+}
+
 // Inputs weight [V, D], ids [...].
 void embedding(const Call& c, void*) {
   const Rows rows(c.in(0));
@@ -68,6 +83,7 @@ Reason accepts_embedding(const Call& c) {
 constexpr Kernel kKernels[] = {
     {"quantized_linear", "blocks", 10, row_major_inputs, nullptr, product, true},
     {"dequantize_blocks", "blocks", 10, row_major_inputs, nullptr, dequantize, true},
+    {"quantize_blocks", "blocks", 10, row_major_inputs, nullptr, quantize, true},
     {"embedding", "rows of blocks", 20, accepts_embedding, nullptr, embedding, true},
 };
 

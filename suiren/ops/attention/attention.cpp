@@ -10,6 +10,7 @@
 #include "suiren/ops/concat/concat.h"
 #include "suiren/ops/full/full.h"
 #include "suiren/ops/matmul/matmul.h"
+#include "suiren/ops/quantized_linear/quantized_linear.h"
 #include "suiren/ops/reduce/reduce.h"
 #include "suiren/ops/softmax/softmax.h"
 #include "suiren/ops/unary/unary.h"
@@ -39,6 +40,8 @@ Tensor group_queries(const Tensor& q, int64_t kv_heads) {
 Tensor ungroup_queries(const Tensor& x, const Shape& q) {
   return permute(reshape(x, {q[0], q[2], q[1], q[3]}), {0, 2, 1, 3});
 }
+// Keys or values as numbers to compute with.
+Tensor numbers(const Tensor& x) { return x.dtype().is_block() ? dequantize_blocks(x) : x; }
 // [B, S, Hkv, D] <-> [B, Hkv, S, D].
 Tensor swap_heads(const Tensor& x) { return permute(x, {0, 2, 1, 3}); }
 
@@ -84,7 +87,11 @@ Extras<Tensor> extras(const AttentionAttrs& a, std::span<const Tensor> in, size_
 
 void check_operands(const AttentionAttrs& a, const TensorSpec& q, const TensorSpec& k, const TensorSpec& v) {
   check_dtype(kFloating, "q", q);
-  const bool stored = q.dtype == kF32 && (k.dtype == kF16 || k.dtype == kBF16);
+  const bool stored = q.dtype == kF32 && (k.dtype == kF16 || k.dtype == kBF16 || k.dtype == kQ8_0);
+  SR_CHECK_AS(
+      kShape, stored || !k.dtype.is_block(),
+      "k is {} beside q in {}: blocks are read as q8_0 beside f32 alone; take dequantize_blocks() of k and v",
+      k.dtype, q.dtype);
   if (!stored) check_same_dtype("k", k, "q", q);
   check_same_dtype("v", v, "k", k);
   SR_CHECK_AS(kShape, q.rank() == 4 && k.rank() == 4, "q has shape {} and k {}: expected 4 dimensions",
@@ -180,7 +187,7 @@ struct Attention {
       "s = cap(scale q k^T) + mask: out = exp(s - lse) v, lse = log(sum exp(s) + exp(sink)), causal, window";
   using Attrs = AttentionAttrs;
   static constexpr auto fields = kFields;
-  static constexpr DTypes dtypes = kFloating;
+  static constexpr DTypes dtypes = kFloating.and_blocks();
   static constexpr uint32_t saved_outputs = 0b11;
   static Specs infer(const Attrs& a, std::span<const TensorSpec> in) {
     check_inputs(a, in, 3);
@@ -189,8 +196,8 @@ struct Attention {
   static Tensors decompose(const Attrs& a, std::span<const Tensor> in) {
     const Tensor &q = in[0], &k = in[1];
     const int64_t B = q.dim(0), T = q.dim(1), H = q.dim(2), kv_heads = k.dim(2);
-    const Tensor grouped = group_queries(q, kv_heads), keys = swap_heads(widen(k)),
-                 values = swap_heads(widen(in[2]));
+    const Tensor grouped = group_queries(q, kv_heads), keys = swap_heads(widen(numbers(k))),
+                 values = swap_heads(widen(numbers(in[2])));
     const auto [mask, sinks] = extras(a, in, 3);
     const Tensor s = scores(a, grouped, keys, q.shape(), mask).value;
     const Tensor all =
@@ -209,6 +216,21 @@ struct Attention {
       s.loosen = 4;
       return s;
     });
+    const auto over_blocks = [&](bool causal, Shape q, Shape k, const With& w) {
+      std::vector<SampleInput> inputs{real(q), in_blocks(kQ8_0, k), in_blocks(kQ8_0, k)};
+      add_extras(inputs, w, q[2]);
+      Sample s = sample(attributes(0.05, causal, w), inputs);
+      s.loosen = 4, s.only_dtype = kF32.id();
+      list.push_back(s);
+    };
+    over_blocks(true, {2, 3, 4, 32}, {2, 5, 2, 32}, {});
+    over_blocks(true, {1, 1, 3, 64}, {1, 7, 1, 64}, {});
+    over_blocks(false, {1, 3, 2, 32}, {1, 4, 2, 32}, {.softcap = 2, .mask = {3, 4}, .masked = true});
+    over_blocks(true, {1, 4, 2, 96}, {1, 6, 1, 96}, {.window = 3, .sinks = true});
+    list.push_back(
+        bad(attributes(0.2, true, {}),
+            {real({1, 3, 2, 32}), in_blocks(kQ4_0, {1, 3, 2, 32}), in_blocks(kQ4_0, {1, 3, 2, 32})},
+            "blocks are read as q8_0 beside f32 alone; take dequantize_blocks() of k and v"));
     const auto refuse = [&](bool causal, Shape q, Shape k, Shape v, const With& w, const char* error) {
       std::vector<SampleInput> inputs{real(q), real(k), real(v)};
       add_extras(inputs, w, 3);
@@ -323,11 +345,12 @@ struct AttentionBackward {
 };
 
 Grads Attention::vjp(const Attrs& a, const Vjp& c) {
-  Tensors in{c.in(0), c.in(1), c.in(2), c.out(0), c.out(1), c.grad(0), c.grad(1)};
+  Tensors in{c.in(0), numbers(c.in(1)), numbers(c.in(2)), c.out(0), c.out(1), c.grad(0), c.grad(1)};
   for (int i = 3; i < c.inputs(); ++i) in.push_back(c.in(i));
   const AttentionBackward::Attrs back{a, a.mask && c.needs(3)};
   Grads grads = run_op(op_info<AttentionBackward>(), &back, in);
   if (a.mask && !back.mask_gradient) grads.insert(grads.begin() + 3, Tensor());
+  if (c.in_spec(1).dtype.is_block()) grads[1] = grads[2] = Tensor();  // blocks are no variables
   return grads;
 }
 

@@ -22,8 +22,8 @@ struct AttentionOptions {
 ///   lse = log(exp(sinks[h]) + sum over j of exp(score)), in f32 (f64 for f64) for the backward pass,
 ///   out = sum over j of exp(score - lse) v.
 /// The queries are the last T of S positions. A query that sees no key gives NaN. Beside q in f32, k and v
-/// may be f16 or bf16, as a cache stores them: the result is that of k and v widened. Throws Error{kShape}
-/// unless Hkv divides H, S >= 1, and S >= T when causal.
+/// may be f16, bf16 or q8_0, as a cache stores them: the result is that of k and v widened. Throws
+/// Error{kShape} unless Hkv divides H, S >= 1, and S >= T when causal.
 std::vector<Tensor> attention(const Tensor& q, const Tensor& k, const Tensor& v,
                               const AttentionOptions& options);
 std::vector<Tensor> attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale,

@@ -27,6 +27,11 @@ def activations(rows, depth):
     return (x / 64).reshape(rows, depth).float()
 
 
+def in_q8_0(x):
+    data = gguf.quants.quantize(x.numpy(), Type.Q8_0)
+    return blocks("q8_0", torch.from_numpy(data), torch.from_numpy(gguf.quants.dequantize(data, Type.Q8_0)))
+
+
 def cases():
     for name in HALVES:
         for rows, outputs, count in (1, 2, 1), (2, 3, 2):
@@ -35,3 +40,6 @@ def cases():
                  [activations(rows, w.shape[1]), w], gradient=False)
         case("dequantize_blocks", lambda w: w.float(), [weight(name, 1, 1)], gradient=False)
     case("embedding", lambda w, ids: w[ids].float(), [weight("q4_0", 4, 1), index(3, below=4)], gradient=False)
+    for shape in (1, 32), (2, 3, 64):
+        case("quantize_blocks", lambda x, format: in_q8_0(x), [torch.randn(shape, dtype=torch.float32)],
+             {"format": 64}, gradient=False)

@@ -11,6 +11,7 @@
 #include "suiren/ops/unary/unary.h"
 #include "suiren/ops/view/view.h"
 #include "suiren/ops/where/where.h"
+#include "suiren/quant/quantize.h"
 
 namespace suiren {
 namespace {
@@ -110,6 +111,43 @@ struct DequantizeBlocks {
   }
 };
 
+struct QuantizeBlocks {
+  static constexpr OpName name = "quantize_blocks";
+  static constexpr const char* doc = "x as blocks of a format";
+  struct Attrs {
+    DType format;
+  };
+  static constexpr auto fields = std::tuple{field("format", &Attrs::format)};
+  static constexpr DTypes dtypes = kF32Only;
+  static constexpr const char* no_gradient = "blocks are no variables";
+  static Specs infer(const Attrs& a, const TensorSpec& x) {
+    const auto format = quant::BlockFormat::of(a.format);
+    SR_CHECK(a.format.is_block() && quant::is_quantizable(*format),
+             "format is {}, expected a block format that is written, such as q8_0", a.format);
+    SR_CHECK_AS(kShape, x.dtype == kF32, "x is {}, expected f32; cast it first", x.dtype);
+    SR_CHECK_AS(kShape, x.rank() > 0 && x.dim(-1) % a.format.block_elements() == 0,
+                "x has shape {}, expected rows that are a multiple of {} elements, as {} needs", x.shape,
+                a.format.block_elements(), a.format);
+    return {{a.format, x.shape, x.device}};
+  }
+  static void reference(const Attrs&, std::span<const HostArray> in, std::span<HostArray> out) {
+    out[0].v = in[0].v;  // blocks are made where the array becomes a tensor
+  }
+  static Samples samples() {
+    Samples list{sample(Attrs{kQ8_0}, {real({1, 32})}), sample(Attrs{kQ8_0}, {real({2, 3, 64})}),
+                 sample(Attrs{kQ8_0}, {real({0, 64})}), sample(Attrs{kQ4_0}, {real({3, 96})}),
+                 sample(Attrs{kQ6_K}, {real({2, 256})})};
+    list.push_back(
+        bad(Attrs{kF16}, {real({1, 32})}, "format is f16, expected a block format that is written"));
+    list.push_back(bad(Attrs{kIQ2_XS}, {real({1, 256})}, "format is iq2_xs, expected a block format"));
+    list.push_back(
+        bad(Attrs{kQ8_0}, {real({2, 40})},
+            "x has shape [2, 40], expected rows that are a multiple of 32 elements, as q8_0 needs"));
+    list.push_back(bad(Attrs{kQ8_0}, {index({2, 32}, 0, 2)}, "x is i64, expected f32"));
+    return list;
+  }
+};
+
 }  // namespace
 
 Tensor quantized_linear(const Tensor& x, const Tensor& weight) {
@@ -118,6 +156,10 @@ Tensor quantized_linear(const Tensor& x, const Tensor& weight) {
 
 Tensor dequantize_blocks(const Tensor& weight) { return dispatch<DequantizeBlocks>({}, weight); }
 
-OpList ops_quantized_linear() { return {&op_info<QuantizedLinear>(), &op_info<DequantizeBlocks>()}; }
+Tensor quantize_blocks(const Tensor& x, DType format) { return dispatch<QuantizeBlocks>({format}, x); }
+
+OpList ops_quantized_linear() {
+  return {&op_info<QuantizedLinear>(), &op_info<DequantizeBlocks>(), &op_info<QuantizeBlocks>()};
+}
 
 }  // namespace suiren

@@ -1,5 +1,6 @@
 #pragma once
-// Products with matrices in block formats (suiren/quant/block_format.h), which are never held as floats.
+// Products with matrices in block formats (suiren/quant/block_format.h), which are never held as floats;
+// numbers into blocks and back.
 
 #include "suiren/core/tensor.h"
 
@@ -19,5 +20,11 @@ Tensor quantized_linear(const Tensor& x, const Tensor& weight);
 
 /// The numbers that blocks stand for: weight [..., K] -> [..., K] f32, exactly as suiren/quant/dequantize.h.
 Tensor dequantize_blocks(const Tensor& weight);
+
+/// x as blocks of `format`: x [..., K] f32 -> [..., K] of that dtype, exactly as suiren/quant/quantize.h
+/// without importance, so a row's bytes depend on that row alone. No gradient. Throws Error{kShape} unless K
+/// is a multiple of the block, Error{kInvalid} for a format that is not written and for a number that is not
+/// finite or beyond what the format holds, with its place in the row.
+Tensor quantize_blocks(const Tensor& x, DType format);
 
 }  // namespace suiren
