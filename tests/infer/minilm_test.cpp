@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "suiren/infer/embedder.h"
-#include "suiren/io/npy.h"
+#include "suiren/io/arrays.h"
 #include "tests/models/fetched.h"
 #include "tests/models/support.h"
 
@@ -29,7 +29,7 @@ TEST(MiniLm, VectorsAreThoseOfTransformers) {
   ASSERT_EQ(width, 384u);
   EXPECT_EQ(model.max_tokens(), 512);
   const std::vector<float> want =
-      io::read_npy("tests/golden/embedding/minilm/vectors.npy").to_vector<float>();
+      io::load_npy("tests/golden/embedding/minilm/vectors.npy").to_vector<float>();
   ASSERT_EQ(want.size(), rows * width);
   std::vector<Embedder::Text> texts;
   int cut = 0;
