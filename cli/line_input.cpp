@@ -7,6 +7,7 @@
 #include <clocale>
 #include <cstdio>
 #include <cstring>
+#include <cwchar>
 #include <iostream>
 
 namespace suiren::cli {
@@ -33,7 +34,7 @@ struct LineInput::Editor {
     el_set(line, EL_EDITOR, "emacs");
     // Ctrl-C is a key of the editor, not a signal: one that falls between two reads would be lost.
     el_set(line, EL_SETTY, "-d", "-isig", nullptr);
-    el_set(line, EL_ADDFN, "break-off", "leave the line", break_off);
+    el_wset(line, EL_ADDFN, L"break-off", L"leave the line", break_off);  // el_set leaks copies of both
     el_set(line, EL_BIND, "^C", "break-off", nullptr);
     el_set(line, EL_HIST, ::history, history);
   }
@@ -50,7 +51,7 @@ struct LineInput::Editor {
     static char first[] = "> ", next[] = ". ";
     return of(line).more ? next : first;
   }
-  static unsigned char break_off(EditLine* line, int) {
+  static unsigned char break_off(EditLine* line, wint_t) {
     of(line).broken_off = true;
     return CC_EOF;
   }
