@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from op_cases import rows
-from table.row import op
+from table.row import NO, op
 
 
 def classes(d):
@@ -37,6 +37,26 @@ def class_loss(x, t, w=None, ignore_index=-100, label_smoothing=0.0):
     return loss, counted(t, w, ignore_index, x)
 
 
+def projected(gradients):
+    def small(d):
+        n, depth, v = d.int(1, 8), d.int(1, 9), d.int(2, 90)
+        inputs = [d.real([n, depth]), d.real([v, depth]), d.ints([n], 0, v)]
+        return inputs + ([d.real([n])] if gradients else []), {}
+    return small, None
+
+
+def projected_loss(x, weight, t):
+    return F.cross_entropy(x @ weight.T, t, reduction="none")
+
+
+def projected_gradients(x, weight, t, g):
+    with torch.enable_grad():
+        x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
+        loss = projected_loss(x, weight, t)
+        dx, dweight = torch.autograd.grad(loss, (x, weight), g.detach())
+    return loss.detach(), dx, dweight
+
+
 def speech(d):
     T, N, C = d.int(4, 9), d.int(1, 4), d.int(3, 6)
     blank = d.int(0, C - 1)
@@ -64,5 +84,7 @@ op("cross_entropy", lambda x, t: (F.cross_entropy(x, t, reduction="none"), x.log
 op("nll_loss", nll, weighted(False), constant=(2,), peer=lambda x, t, ignore_index: F.nll_loss(x, t, reduction="none"))
 op("cross_entropy_loss", class_loss, weighted(True), constant=(2,),
    peer=lambda x, t, ignore_index, label_smoothing: F.cross_entropy(x, t, reduction="none", label_smoothing=label_smoothing))
+op("linear_cross_entropy", projected_loss, projected(False))
+op("linear_cross_entropy_gradients", projected_gradients, projected(True), **NO)
 op("ctc_loss", ctc, (speech, large_speech), distinct=True, loosen=10,
    peer=lambda lp, t, i, j, blank: F.ctc_loss(lp, t, i, j, blank=blank, reduction="none"))

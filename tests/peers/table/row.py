@@ -40,6 +40,10 @@ WITHOUT = {name: OWN_RANDOM for name in (
     "uniform", "normal", "exponential", "randint", "bernoulli", "multinomial", "randperm", "dropout")}
 WITHOUT["scan"] = "torch has no linear recurrence; compared through cumprod, whose gradient it is"
 WITHOUT["conv_weight_gradient"] = "compared as the gradient of conv"
+WITHOUT["matmul_accumulate"] = "writes in place; compared as matmul_sum"
+WITHOUT["linear_cross_entropy_accumulate"] = "writes in place; compared as linear_cross_entropy_gradients"
+WITHOUT |= {name: "torch has no blocks; gguf_check.py compares them with PyPI gguf" for name in (
+    "quantize_blocks", "dequantize_blocks", "quantized_linear")}
 
 
 def reason_without(name):
